@@ -1,0 +1,117 @@
+#include "bindings/arrays.h"
+
+#include <stdexcept>
+
+#include "cpu/allocator.h"
+
+namespace tw::bindings {
+namespace {
+
+std::string text(const Shape& shape) {
+  std::string result = "(";
+  for (size_t i = 0; i < shape.size(); i++)
+    result += (i ? ", " : "") + std::to_string(shape[i]);
+  return result + (shape.size() == 1 ? ",)" : ")");
+}
+
+template <class T>
+void check(const py::array& array, const char* name, int ndim) {
+  if (!py::isinstance<py::array_t<T>>(array))
+    throw py::type_error(std::string(name) + ": unexpected dtype " +
+                         std::string(py::str(array.dtype())));
+  expect(ndim < 0 || array.ndim() == ndim,
+         std::string(name) + ": expected " + std::to_string(ndim) +
+             " dimensions, got " + std::to_string(array.ndim()));
+  expect((array.flags() & py::array::c_style) != 0 &&
+             reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0,
+         std::string(name) + ": expected a C-contiguous, aligned array");
+}
+
+template <class T>
+py::array make(const Shape& shape) {
+  const auto bytes = static_cast<size_t>(product(shape)) * sizeof(T);
+  void* memory = cpu::allocate(bytes);
+  py::capsule owner(memory, [](void* block) { cpu::deallocate(block); });
+  return py::array_t<T>(shape, static_cast<T*>(memory), owner);
+}
+
+}  // namespace
+
+void expect(bool condition, const std::string& message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+Shape shape_of(const py::array& array) {
+  return Shape(array.shape(), array.shape() + array.ndim());
+}
+
+int64_t product(const Shape& shape) {
+  int64_t result = 1;
+  bool overflow = false, empty = false;
+  for (int64_t size : shape) {
+    expect(size >= 0, "negative size in shape " + text(shape));
+    empty |= size == 0;
+    overflow |= __builtin_mul_overflow(result, size, &result);
+  }
+  if (empty) return 0;
+  expect(!overflow && result <= INT64_MAX / 8,
+         "array too large: shape " + text(shape));
+  return result;
+}
+
+const float* read(const py::array& array, const char* name, int ndim) {
+  check<float>(array, name, ndim);
+  return static_cast<const float*>(array.data());
+}
+
+const int64_t* read_int64(const py::array& array, const char* name, int ndim) {
+  check<int64_t>(array, name, ndim);
+  return static_cast<const int64_t*>(array.data());
+}
+
+float* write(const py::array& array, const char* name, int ndim) {
+  check<float>(array, name, ndim);
+  expect(array.writeable(), std::string(name) + ": the array is read-only");
+  return static_cast<float*>(const_cast<void*>(array.data()));
+}
+
+void expect_shape(const py::array& array, const char* name,
+                  const Shape& shape) {
+  const Shape actual = shape_of(array);
+  expect(actual == shape, std::string(name) + ": expected shape " +
+                              text(shape) + ", got " + text(actual));
+}
+
+py::array empty(const Shape& shape) { return make<float>(shape); }
+py::array empty_bytes(const Shape& shape) { return make<uint8_t>(shape); }
+py::array empty_int32(const Shape& shape) { return make<int32_t>(shape); }
+
+py::array output(const py::object& out, const Shape& shape) {
+  if (out.is_none()) return empty(shape);
+  auto array = py::cast<py::array>(out);
+  write(array, "out", static_cast<int>(shape.size()));
+  expect_shape(array, "out", shape);
+  return array;
+}
+
+const float* optional(const py::object& object, const char* name,
+                      const Shape& shape) {
+  if (object.is_none()) return nullptr;
+  auto array = py::cast<py::array>(object);
+  const float* data = read(array, name, static_cast<int>(shape.size()));
+  expect_shape(array, name, shape);
+  return data;
+}
+
+cpu::Activation parse_activation(const std::string& name) {
+  using cpu::Activation;
+  if (name == "none") return Activation::none;
+  if (name == "relu") return Activation::relu;
+  if (name == "leaky_relu") return Activation::leaky_relu;
+  if (name == "gelu") return Activation::gelu;
+  if (name == "sigmoid") return Activation::sigmoid;
+  if (name == "tanh") return Activation::tanh;
+  throw std::invalid_argument("unknown activation '" + name + "'");
+}
+
+}  // namespace tw::bindings

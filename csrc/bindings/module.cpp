@@ -1,0 +1,14 @@
+// The extension tilewright._cpu: one bind_<family> each.
+#include "bindings/module.h"
+
+PYBIND11_MODULE(_cpu, m) {
+  m.doc() = "CPU kernels of tilewright; use them through tilewright.kernels.";
+  tw::bindings::bind_runtime(m);
+  tw::bindings::bind_gemm(m);
+  tw::bindings::bind_conv2d(m);
+  tw::bindings::bind_pool2d(m);
+  tw::bindings::bind_softmax_cross_entropy(m);
+  tw::bindings::bind_adam(m);
+  tw::bindings::bind_sgd(m);
+  tw::bindings::bind_elementwise(m);
+}

@@ -1,0 +1,42 @@
+// The thread pool. A region is a number of tasks whose cut never depends on the
+// thread count, so results are the same bits at 1, 2 or 64 threads; threads
+// take tasks from one atomic counter. Workers spin briefly after a region and
+// then park, for a training step is many short regions close together, and a
+// spinning pool in a throttled container starves its own work.
+//
+// A forked child starts with no pool and builds its own at its first region.
+// A region entered from a worker, or while another Python thread holds the
+// pool, runs serially in its caller. Bodies must not throw or allocate.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace tw::cpu {
+
+int num_threads();
+// Throws std::invalid_argument unless 1 <= threads <= 4096.
+void set_num_threads(int threads);
+
+// How many threads a region of this much work pays for: below about 20 us a
+// thread costs more to wake than it saves.
+int threads_for_flops(double flops);
+int threads_for_bytes(double bytes);
+
+using TaskBody = void (*)(void* context, int64_t task, int worker);
+
+// Runs body(context, task, worker) for each task in [0, tasks), worker in
+// [0, threads). `threads` caps the pool; it must be at least 1.
+void parallel_region(int64_t tasks, int threads, TaskBody body, void* context);
+
+template <class Body>
+void parallel_for(int64_t tasks, int threads, Body&& body) {
+  parallel_region(
+      tasks, threads,
+      [](void* context, int64_t task, int worker) {
+        (*static_cast<std::remove_reference_t<Body>*>(context))(task, worker);
+      },
+      &body);
+}
+
+}  // namespace tw::cpu

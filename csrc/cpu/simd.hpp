@@ -1,0 +1,153 @@
+// One vector type of the widest registers that this translation unit is
+// compiled for: GCC/Clang vector extensions, with intrinsics only where these
+// have no word for it (masks, square root). A micro-kernel over it is one
+// source for AVX-512, AVX2 and NEON.
+//
+// Included by csrc/cpu/simd/*.cpp alone, which are compiled once per
+// instruction set with TW_ISA naming the namespace: everything here is inside
+// it, so that no wide inline function can be the copy the linker keeps for all.
+// For the same reason these sources include no std:: templates.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#define TW_INLINE inline __attribute__((always_inline))
+
+namespace tw::cpu::TW_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t VecInt __attribute__((vector_size(kLanes * 4)));
+typedef float VecUnaligned
+    __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+typedef int32_t VecIntUnaligned
+    __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+TW_INLINE Vec load(const float* p) {
+  return *reinterpret_cast<const VecUnaligned*>(p);
+}
+TW_INLINE void store(float* p, Vec v) {
+  *reinterpret_cast<VecUnaligned*>(p) = v;
+}
+TW_INLINE VecInt load_int(const int32_t* p) {
+  return *reinterpret_cast<const VecIntUnaligned*>(p);
+}
+TW_INLINE void store_int(int32_t* p, VecInt v) {
+  *reinterpret_cast<VecIntUnaligned*>(p) = v;
+}
+TW_INLINE Vec broadcast(float x) { return x - Vec{}; }
+TW_INLINE VecInt broadcast_int(int32_t x) { return x - VecInt{}; }
+TW_INLINE Vec fma(Vec a, Vec b, Vec c) { return a * b + c; }  // -ffp-contract
+
+TW_INLINE VecInt bits(Vec v) { return (VecInt)v; }
+TW_INLINE Vec from_bits(VecInt v) { return (Vec)v; }
+// Comparisons of vectors give all ones where true; NaN compares false.
+TW_INLINE Vec select(VecInt mask, Vec yes, Vec no) {
+  return from_bits((bits(yes) & mask) | (bits(no) & ~mask));
+}
+TW_INLINE VecInt select_int(VecInt mask, VecInt yes, VecInt no) {
+  return (yes & mask) | (no & ~mask);
+}
+
+// max(a, b) = a > b ? a : b, one instruction on x86; where either is NaN, b.
+TW_INLINE Vec max(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+  return select(a > b, a, b);
+#endif
+}
+TW_INLINE Vec min(Vec a, Vec b) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+  return select(a < b, a, b);
+#endif
+}
+
+// relu that lets NaN through: max(0, v) returns its second operand on NaN.
+TW_INLINE Vec relu(Vec v) { return max(Vec{}, v); }
+
+TW_INLINE Vec sqrt(Vec v) {
+#if defined(__AVX512F__)
+  return (Vec)_mm512_sqrt_ps((__m512)v);
+#elif defined(__AVX2__)
+  return (Vec)_mm256_sqrt_ps((__m256)v);
+#elif defined(__aarch64__)
+  return (Vec)vsqrtq_f32((float32x4_t)v);
+#else
+  for (int i = 0; i < kLanes; i++) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
+// The first n (0..kLanes) lanes; the rest of a loaded vector is zero, and no
+// byte beyond the n-th element is touched.
+#if defined(__AVX512F__)
+TW_INLINE __mmask16 first_lanes(int64_t n) {
+  return (__mmask16)((1u << n) - 1u);
+}
+TW_INLINE Vec load_first(const float* p, int64_t n) {
+  return (Vec)_mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+TW_INLINE void store_first(float* p, Vec v, int64_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), (__m512)v);
+}
+#elif defined(__AVX2__)
+TW_INLINE __m256i first_lanes(int64_t n) {
+  const VecInt lane = {0, 1, 2, 3, 4, 5, 6, 7};
+  return (__m256i)(lane < broadcast_int((int32_t)n));
+}
+TW_INLINE Vec load_first(const float* p, int64_t n) {
+  return (Vec)_mm256_maskload_ps(p, first_lanes(n));
+}
+TW_INLINE void store_first(float* p, Vec v, int64_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
+}
+#else
+TW_INLINE Vec load_first(const float* p, int64_t n) {
+  Vec v = {};
+  for (int64_t i = 0; i < n; i++) v[i] = p[i];
+  return v;
+}
+TW_INLINE void store_first(float* p, Vec v, int64_t n) {
+  for (int64_t i = 0; i < n; i++) p[i] = v[i];
+}
+#endif
+
+// Halving tree: a fixed order of addition for each vector width.
+TW_INLINE float reduce_add(Vec v) {
+  float lane[kLanes];
+  store(lane, v);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) lane[i] += lane[i + width];
+  return lane[0];
+}
+TW_INLINE float reduce_max(Vec v) {
+  float lane[kLanes];
+  store(lane, v);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++)
+      lane[i] = lane[i] > lane[i + width] ? lane[i] : lane[i + width];
+  return lane[0];
+}
+
+}  // namespace tw::cpu::TW_ISA
