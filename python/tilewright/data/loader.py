@@ -1,0 +1,201 @@
+"""Batches from a data set, shuffled so that a run can be resumed exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright import random
+from tilewright.data.dataset import ArrayDataset, Batch
+
+
+class DataLoader:
+    """Iterate over a data set in batches of NumPy arrays.
+
+    The order of epoch k is a function of ``(seed, k)`` alone: a counter-based
+    Philox generator is keyed with the seed and set to the epoch, so no epoch
+    depends on how many random numbers anything else has drawn, and a loader
+    restored by `load_state_dict` goes on exactly where it was.
+
+    Parameters
+    ----------
+    dataset : ArrayDataset
+        What to iterate over; at least one sample.
+    batch_size : int, default 32
+        Samples per batch; the last batch of an epoch may be smaller.
+    shuffle : bool, default False
+        Whether each epoch has an order of its own. Without it, batches are
+        views into the data set (no copy).
+    drop_last : bool, default False
+        Leave out a last batch smaller than `batch_size`.
+    seed : int, optional
+        Seed of the shuffling, ``0 <= seed < 2**64``. By default one is drawn from
+        the global generator, so ``tw.manual_seed`` governs it.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of completed passes; the next pass is shuffled by ``(seed, epoch)``.
+    position : int
+        Batches already handed out in the pass that is under way.
+
+    Raises
+    ------
+    TypeError
+        If `dataset` is not an `ArrayDataset`, or `batch_size` not an integer.
+    ValueError
+        If the data set is empty, `batch_size` is below 1, `drop_last` would leave
+        no batch, or `seed` is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright.data import ArrayDataset, DataLoader
+    >>> dataset = ArrayDataset(np.arange(10, dtype=np.float32), np.arange(10))
+    >>> loader = DataLoader(dataset, batch_size=4, shuffle=True, seed=0)
+    >>> [len(x) for x, y in loader]
+    [4, 4, 2]
+    >>> len(loader), loader.epoch
+    (3, 1)
+    """
+
+    def __init__(
+        self,
+        dataset: ArrayDataset,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        if not isinstance(dataset, ArrayDataset):
+            raise TypeError(
+                "DataLoader: dataset must be an ArrayDataset, got "
+                f"{type(dataset).__name__}; wrap arrays as data.ArrayDataset(x, y)"
+            )
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer):
+            raise TypeError(
+                "DataLoader: batch_size must be an int, got "
+                f"{type(batch_size).__name__}"
+            )
+        if batch_size < 1:
+            raise ValueError(f"DataLoader: batch_size must be >= 1, got {batch_size}")
+        if len(dataset) == 0:
+            raise ValueError(
+                f"DataLoader: the data set is empty (x: {dataset.x.shape})"
+            )
+        if drop_last and len(dataset) < batch_size:
+            raise ValueError(
+                f"DataLoader: drop_last leaves no batch: {len(dataset)} samples, "
+                f"batch_size {batch_size}"
+            )
+        if seed is None:
+            # Unshuffled loaders must not advance the global generator.
+            seed = int(random.generator().integers(2**63)) if shuffle else 0
+        if not 0 <= seed < 2**64:
+            raise ValueError(f"DataLoader: seed must be in [0, 2**64), got {seed}")
+        self.dataset = dataset
+        self.batch_size = int(batch_size)
+        self.shuffle = shuffle
+        self.drop_last = drop_last
+        self.seed = int(seed)
+        self.epoch = 0
+        self.position = 0
+        self._resume_at = 0
+
+    def __len__(self) -> int:
+        """Batches in one pass."""
+        full, rest = divmod(len(self.dataset), self.batch_size)
+        return full + (1 if rest and not self.drop_last else 0)
+
+    @property
+    def samples(self) -> int:
+        """Samples in one pass: all of them, unless `drop_last` leaves some out."""
+        if self.drop_last:
+            return len(self) * self.batch_size
+        return len(self.dataset)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Row numbers of one epoch in the order they are visited.
+
+        Parameters
+        ----------
+        epoch : int
+            Epoch number, from 0.
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+        """
+        size = len(self.dataset)
+        if not self.shuffle:
+            return np.arange(size, dtype=np.int64)
+        # The epoch fills the counter's highest word, so streams never overlap.
+        bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, epoch])
+        return np.random.Generator(bits).permutation(size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Go through the pass that is due, from `position` on.
+
+        A loop that was left early starts its pass anew; only `load_state_dict`
+        sets the loader to the middle of one.
+
+        Yields
+        ------
+        x : ndarray, shape (B, ...)
+        y : ndarray, shape (B, ...)
+        """
+        first, self._resume_at = self._resume_at, 0
+        order = self.order(self.epoch) if self.shuffle else None
+        x, y = self.dataset.x, self.dataset.y
+        size = self.batch_size
+        for batch in range(first, len(self)):
+            self.position = batch + 1
+            start, stop = batch * size, (batch + 1) * size
+            if order is None:
+                yield x[start:stop], y[start:stop]
+            else:
+                rows = order[start:stop]
+                yield x.take(rows, axis=0), y.take(rows, axis=0)
+        self.epoch += 1
+        self.position = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is: plain numbers, ready for JSON."""
+        return {
+            "seed": self.seed,
+            "epoch": self.epoch,
+            "position": self.position,
+            "batch_size": self.batch_size,
+            "samples": len(self.dataset),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue where `state_dict` was taken.
+
+        Parameters
+        ----------
+        state : dict
+            From `state_dict` of a loader over the same data.
+
+        Raises
+        ------
+        ValueError
+            If the data set has another length, or the state lies inside an epoch
+            and the batch size is another.
+        """
+        if state["samples"] != len(self.dataset):
+            raise ValueError(
+                f"DataLoader: the saved state is of {state['samples']} samples but "
+                f"the data set has {len(self.dataset)}"
+            )
+        if state["position"] and state["batch_size"] != self.batch_size:
+            raise ValueError(
+                "DataLoader: the saved state lies inside an epoch of batch_size "
+                f"{state['batch_size']}; cannot go on with {self.batch_size}"
+            )
+        self.seed = int(state["seed"])
+        self.epoch = int(state["epoch"])
+        self.position = self._resume_at = int(state["position"])
