@@ -1,0 +1,348 @@
+// Backward-weight: for each tap t, dW_t = X_t^T dY, a product whose long
+// dimension is the pixels. The micro-kernel keeps a (channels x outputs) tile
+// of one tap in registers while output rows pass as its runs, read in place.
+// The pixels are cut into bands that stay in L2 while all tiles visit them, and
+// the bands into a number of chunks fixed by the shape, each with a sum of its
+// own; the sums are added in chunk order, so the bits do not depend on the
+// number of threads. Few channels would leave the tile empty: then the taps'
+// channels are gathered side by side into patches first.
+#include <algorithm>
+#include <cstring>
+
+#include "cpu/algorithm.h"
+#include "cpu/allocator.h"
+#include "cpu/conv2d.h"
+#include "cpu/depthwise.h"
+#include "cpu/elementwise.h"
+#include "cpu/parallel.h"
+#include "cpu/tap_convolution.h"
+
+namespace tw::cpu {
+namespace {
+
+constexpr int64_t kBandBytes = 256 << 10;
+constexpr int64_t kWantedTasks = 16;
+constexpr int64_t kShallow = 8;  // channels
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Output rows [begin, end) of all images, counted through.
+struct Rows {
+  int64_t begin, end;
+};
+
+// How the output rows of all images are shared out.
+struct Cut {
+  Cut(const ConvShape& d, int64_t tiles)
+      : rows(d.n * d.p),
+        band(std::max<int64_t>(
+            1, kBandBytes / 4 /
+                   std::max<int64_t>(1, d.stride_h * d.w * d.c + d.q * d.k))),
+        chunks(std::clamp<int64_t>(
+            ceil_div(kWantedTasks, std::max<int64_t>(1, tiles)), 1,
+            std::max<int64_t>(1, ceil_div(rows, band)))) {}
+
+  Rows chunk(int64_t index) const {
+    return {rows * index / chunks, rows * (index + 1) / chunks};
+  }
+
+  int64_t rows, band, chunks;
+};
+
+// Sums of the chunks: the first is the result itself.
+class ChunkSums {
+ public:
+  ChunkSums(float* result, int64_t size, int64_t chunks)
+      : result_(result), size_(size), chunks_(chunks),
+        others_(static_cast<size_t>(size), static_cast<int>(chunks - 1)) {}
+
+  float* of(int64_t chunk) const {
+    return chunk == 0 ? result_ : others_.of(static_cast<int>(chunk - 1));
+  }
+
+  void add_up() const {
+    for (int64_t chunk = 1; chunk < chunks_; chunk++) {
+      const float* other = of(chunk);
+      for (int64_t i = 0; i < size_; i++) result_[i] += other[i];
+    }
+  }
+
+ private:
+  float* result_;
+  int64_t size_, chunks_;
+  Scratch others_;
+};
+
+// Calls visit(band) over a chunk's rows.
+template <class Visit>
+void each_band(Rows chunk, int64_t band, Visit visit) {
+  for (int64_t begin = chunk.begin; begin < chunk.end; begin += band)
+    visit(Rows{begin, std::min(begin + band, chunk.end)});
+}
+
+// The outputs [begin, end) of one spatial axis whose tap falls inside.
+struct Inside {
+  Inside(int64_t extent, int64_t outputs, int64_t stride, int64_t offset)
+      : begin(std::clamp<int64_t>(-floor_div(offset, stride), 0, outputs)),
+        end(std::clamp<int64_t>(floor_div(extent - 1 - offset, stride) + 1,
+                                begin, outputs)) {}
+  int64_t begin, end;
+
+ private:
+  static int64_t floor_div(int64_t a, int64_t b) {
+    return a >= 0 ? a / b : -((-a + b - 1) / b);
+  }
+};
+
+// One run for each output row of the band that meets tap (r, s).
+struct TapRuns {
+  int64_t count, length;
+  int64_t x_step;
+};
+
+TapRuns tap_runs(const ConvShape& d, const float* x, const float* dy,
+                 int64_t r, int64_t s, Rows band, const float** x_runs,
+                 const float** dy_runs) {
+  const int64_t h_offset = r * d.dilation_h - d.pad_top;
+  const int64_t w_offset = s * d.dilation_w - d.pad_left;
+  const Inside across(d.w, d.q, d.stride_w, w_offset);
+  TapRuns runs{0, across.end - across.begin, d.stride_w * d.c};
+  for (int64_t row = band.begin; row < band.end; row++) {
+    const int64_t n = row / d.p, p = row % d.p;
+    const int64_t h = p * d.stride_h + h_offset;
+    if (h < 0 || h >= d.h || runs.length == 0) continue;
+    const int64_t w = across.begin * d.stride_w + w_offset;
+    x_runs[runs.count] = x + ((n * d.h + h) * d.w + w) * d.c;
+    dy_runs[runs.count++] = dy + (row * d.q + across.begin) * d.k;
+  }
+  return runs;
+}
+
+size_t pointer_floats(int64_t pointers) {
+  return static_cast<size_t>(pointers) * (sizeof(void*) / sizeof(float));
+}
+
+// A panel of dy's columns: in place, or, where it is not full, a padded copy
+// of the band's rows, for the micro-kernel reads whole vectors.
+struct DyPanel {
+  int64_t column, width;
+  int vectors;
+  bool copied;
+};
+
+DyPanel dy_panel(int64_t index, int64_t columns, int lanes) {
+  DyPanel panel{index * 2 * lanes, 0, 2, false};
+  panel.width = std::min<int64_t>(2 * lanes, columns - panel.column);
+  panel.vectors = panel.width <= lanes ? 1 : 2;
+  panel.copied = panel.width != panel.vectors * lanes;
+  return panel;
+}
+
+void copy_dy(const float* from, int64_t pixels, int64_t k, const DyPanel& panel,
+             int lanes, float* to) {
+  const int64_t step = panel.vectors * lanes;
+  for (int64_t i = 0; i < pixels; i++, from += k, to += step) {
+    std::memcpy(to, from, static_cast<size_t>(panel.width) * sizeof(float));
+    std::fill(to + panel.width, to + step, 0.0f);
+  }
+}
+
+// Adds columns^T panel to rows of `sums`, whose row stride is k: `channels`
+// rows, tile by tile.
+void add_product(const MicroKernels& mk, const TapRuns& runs,
+                 const float** x_runs, const float* const* dy_runs,
+                 int64_t dy_step, int64_t channels, const DyPanel& panel,
+                 float* sums, int64_t k, bool accumulate) {
+  const RowTiles tiles(channels, mk.max_rows);
+  int64_t at = 0;
+  for (int64_t t = 0; t < tiles.count; t++) {
+    const int rows = tiles.size(t);
+    for (int64_t i = 0; i < runs.count; i++)
+      x_runs[i] += tiles.begin(t) - at;
+    at = tiles.begin(t);
+    float* c[kMaxTileRows];
+    for (int i = 0; i < rows; i++) c[i] = sums + (at + i) * k;
+    mk.columns[panel.vectors][rows](
+        {runs.count, runs.length, x_runs, runs.x_step, dy_runs, dy_step,
+         {c, panel.width, nullptr, accumulate, Activation::none}});
+  }
+}
+
+template <const MicroKernels& mk>
+void run_implicit(const ConvBackwardWeight& b) {
+  const ConvShape& d = b.shape;
+  const int threads = threads_for_flops(d.flops());
+  const int64_t panels = ceil_div(d.group_k(), 2 * mk.lanes);
+  const int64_t tiles = d.r * d.s * d.groups * panels;
+  const Cut cut(d, tiles);
+  const ChunkSums sums(b.dweight, d.r * d.s * d.group_c() * d.k, cut.chunks);
+  const int64_t band = std::min(cut.band, cut.rows);
+  const size_t pointers = pointer_floats(2 * band);
+  const Scratch scratch(
+      pointers + static_cast<size_t>(band * d.q * 2 * mk.lanes), threads);
+  parallel_for(cut.chunks * tiles, threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / tiles, tap = task % tiles / (d.groups * panels);
+    const int64_t group = task / panels % d.groups;
+    const DyPanel panel = dy_panel(task % panels, d.group_k(), mk.lanes);
+    const int64_t column = group * d.group_k() + panel.column;
+    auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
+    const float** dy_runs = x_runs + band;
+    float* copy = scratch.of(worker) + pointers;
+    bool accumulate = false;
+    each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
+      const float* dy = b.dy + column;
+      int64_t dy_step = d.k;
+      const TapRuns runs =
+          tap_runs(d, b.x + group * d.group_c(), dy, tap / d.s, tap % d.s,
+                   rows, x_runs, dy_runs);
+      if (panel.copied) {
+        const float* first = dy + rows.begin * d.q * d.k;
+        copy_dy(first, (rows.end - rows.begin) * d.q, d.k, panel, mk.lanes,
+                copy);
+        dy_step = panel.vectors * mk.lanes;
+        for (int64_t i = 0; i < runs.count; i++)
+          dy_runs[i] = copy + (dy_runs[i] - first) / d.k * dy_step;
+      }
+      add_product(mk, runs, x_runs, dy_runs, dy_step, d.group_c(), panel,
+                  sums.of(chunk) + tap * d.group_c() * d.k + column, d.k,
+                  accumulate);
+      accumulate = true;
+    });
+    if (!accumulate)  // no rows at all: an empty batch
+      for (int64_t c = 0; c < d.group_c(); c++)
+        std::fill_n(sums.of(chunk) + (tap * d.group_c() + c) * d.k + column,
+                    panel.width, 0.0f);
+  });
+  sums.add_up();
+  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+}
+
+// Few channels: patches of r * s * c numbers a pixel make the tile's rows.
+template <const MicroKernels& mk>
+void run_gathered(const ConvBackwardWeight& b) {
+  const ConvShape& d = b.shape;
+  const int threads = threads_for_flops(d.flops());
+  const int64_t panels = ceil_div(d.k, 2 * mk.lanes);
+  const int64_t taps = d.r * d.s, patch = taps * d.c;
+  std::vector<Tap> each_tap_alone;
+  for (int64_t t = 0; t < taps; t++)
+    each_tap_alone.push_back(
+        {t / d.s * d.dilation_h, t % d.s * d.dilation_w, t});
+  const TapConvolution conv = forward_convolution(
+      {d, b.x, nullptr, nullptr, Activation::none, nullptr}, each_tap_alone);
+  ConvShape patches = d;  // what a band holds once it is gathered
+  patches.w = d.q, patches.c = patch, patches.stride_h = 1;
+  const Cut cut(patches, panels);
+  const ChunkSums sums(b.dweight, patch * d.k, cut.chunks);
+  const int64_t pixels = std::min(cut.band, cut.rows) * d.q;
+  const Scratch scratch(
+      static_cast<size_t>(pixels * (patch + 2 * mk.lanes)), threads);
+  parallel_for(cut.chunks * panels, threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / panels;
+    const DyPanel panel = dy_panel(task % panels, d.k, mk.lanes);
+    float* gathered = scratch.of(worker);
+    float* copy = gathered + pixels * patch;
+    bool accumulate = false;
+    each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
+      const int64_t begin = rows.begin * d.q, count = rows.end * d.q - begin;
+      float* next = gathered;
+      each_tap(conv, begin, begin + count,
+               [&](int64_t, int64_t, const float* source) {
+                 for (int64_t c = 0; c < d.c; c++)
+                   *next++ = source ? source[c] : 0.0f;
+               });
+      const float* dy = b.dy + begin * d.k + panel.column;
+      int64_t dy_step = d.k;
+      if (panel.copied) {
+        copy_dy(dy, count, d.k, panel, mk.lanes, copy);
+        dy = copy, dy_step = panel.vectors * mk.lanes;
+      }
+      const float* x_run = gathered;
+      add_product(mk, {1, count, patch}, &x_run, &dy, dy_step, patch, panel,
+                  sums.of(chunk) + panel.column, d.k, accumulate);
+      accumulate = true;
+    });
+    if (!accumulate)
+      for (int64_t row = 0; row < patch; row++)
+        std::fill_n(sums.of(chunk) + row * d.k + panel.column, panel.width,
+                    0.0f);
+  });
+  sums.add_up();
+  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+}
+
+template <const DepthwiseKernels& kernels>
+void run_depthwise(const ConvBackwardWeight& b) {
+  const ConvShape& d = b.shape;
+  const int threads = threads_for_flops(d.flops());
+  const int64_t taps = d.r * d.s;
+  const Cut cut(d, taps);
+  const ChunkSums sums(b.dweight, taps * d.c, cut.chunks);
+  const int64_t band = std::min(cut.band, cut.rows);
+  const Scratch scratch(pointer_floats(2 * band), threads);
+  parallel_for(cut.chunks * taps, threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / taps, tap = task % taps;
+    auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
+    const float** dy_runs = x_runs + band;
+    float* out = sums.of(chunk) + tap * d.c;
+    std::fill_n(out, d.c, 0.0f);
+    each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
+      const TapRuns runs = tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows,
+                                    x_runs, dy_runs);
+      kernels.dot(runs.count, x_runs, dy_runs, runs.length, runs.x_step, d.k,
+                  d.c, true, out);
+    });
+  });
+  sums.add_up();
+  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+}
+
+const char* refuse_none(const ConvBackwardWeight&) { return nullptr; }
+
+const char* refuse_deep(const ConvBackwardWeight& b) {
+  const ConvShape& d = b.shape;
+  return d.groups == 1 && d.c < kShallow && d.r * d.s > 1
+             ? nullptr
+             : "eight channels or more, one tap, or groups";
+}
+
+const char* refuse_not_depthwise(const ConvBackwardWeight& b) {
+  const ConvShape& d = b.shape;
+  return d.groups > 1 && d.group_c() == 1 && d.group_k() == 1
+             ? nullptr
+             : "not one input and one output channel a group";
+}
+
+const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
+#if defined(__x86_64__)
+    {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
+     run_depthwise<avx512::kDepthwiseKernels>},
+    {"gathered_avx512", Isa::avx512, refuse_deep,
+     run_gathered<avx512::kMicroKernels>},
+    {"implicit_avx512", Isa::avx512, refuse_none,
+     run_implicit<avx512::kMicroKernels>},
+    {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
+     run_depthwise<avx2::kDepthwiseKernels>},
+    {"gathered_avx2", Isa::avx2, refuse_deep,
+     run_gathered<avx2::kMicroKernels>},
+    {"implicit_avx2", Isa::avx2, refuse_none,
+     run_implicit<avx2::kMicroKernels>},
+#elif defined(__aarch64__)
+    {"depthwise_neon", Isa::neon, refuse_not_depthwise,
+     run_depthwise<neon::kDepthwiseKernels>},
+    {"gathered_neon", Isa::neon, refuse_deep,
+     run_gathered<neon::kMicroKernels>},
+    {"implicit_neon", Isa::neon, refuse_none,
+     run_implicit<neon::kMicroKernels>},
+#endif
+    {"ref", Isa::ref, refuse_none, ref::conv2d_backward_weight},
+};
+const AlgorithmList kList("conv2d_backward_weight", kAlgorithms);
+
+}  // namespace
+
+void conv2d_backward_weight(const ConvBackwardWeight& problem) {
+  kList.run(problem);
+}
+
+}  // namespace tw::cpu

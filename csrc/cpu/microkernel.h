@@ -1,0 +1,83 @@
+// The register-tiled multiply that gemm and conv2d stand on: a tile of up to
+// max_rows x (vectors * lanes) of C stays in registers while a batch of short
+// products ("runs") is added up, C[i, :] += sum_r sum_k A_r[i, k] * B_r[k, :].
+// A run is a K block of a matrix, a filter tap of a convolution, or an output
+// row of its weight gradient; with a pointer for each, no im2col is ever stored
+// (the batch-reduce GEMM of Georganas et al., "Harnessing Deep Learning via a
+// Single Building Block", IPDPS 2020; the indirection buffer of Dukhan, "The
+// Indirect Convolution Algorithm", arXiv:1907.02129).
+//
+// Tile: 14 x 2 vectors where there are 32 registers (28 accumulators, 2 of B, 1
+// broadcast), 6 x 2 where there are 16; 4 vectors wide for few rows, where the
+// latency of FMA would else leave the units idle.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/activation.h"
+
+namespace tw::cpu {
+
+// What happens to the finished tile: c = activation(acc + [c] + [bias]).
+struct TileEpilogue {
+  float* const* c;     // a pointer to the first column of each row
+  int64_t width;       // columns that exist, 1..vectors * lanes
+  const float* bias;   // null: none
+  bool accumulate;     // add what c holds
+  Activation activation;
+};
+
+// A by rows: A_r[i, k] = a[r * rows + i][k].
+struct RowsTile {
+  int64_t runs, depth;
+  const float* const* a;
+  const float* b;  // B_r[k, :] = b + r * b_run + k * b_step
+  int64_t b_run, b_step;
+  TileEpilogue epilogue;
+};
+
+// A by columns: A_r[i, k] = a[r][k * a_step + i], B_r[k, :] = b[r] + k * b_step.
+struct ColumnsTile {
+  int64_t runs, depth;
+  const float* const* a;
+  int64_t a_step;
+  const float* const* b;
+  int64_t b_step;
+  TileEpilogue epilogue;
+};
+
+constexpr int kMaxTileRows = 14;
+
+// Kernels by vectors of width (1, 2, 4; index 0 and 3 are empty) and rows.
+// B must be readable to the full vectors * lanes columns.
+struct MicroKernels {
+  int lanes;
+  int max_rows;       // of the kernels 1 and 2 vectors wide
+  int max_rows_wide;  // of those 4 wide
+  void (*rows[5][kMaxTileRows + 1])(const RowsTile&);
+  void (*columns[5][kMaxTileRows + 1])(const ColumnsTile&);
+};
+
+#if defined(__x86_64__)
+namespace avx512 { extern const MicroKernels kMicroKernels; }
+namespace avx2 { extern const MicroKernels kMicroKernels; }
+#elif defined(__aarch64__)
+namespace neon { extern const MicroKernels kMicroKernels; }
+#endif
+
+// Cuts `rows` into the fewest tiles of at most `max_rows`, as even as can be:
+// 15 rows are 8 + 7, not 14 + 1.
+struct RowTiles {
+  RowTiles(int64_t rows, int max_rows)
+      : count((rows + max_rows - 1) / max_rows), rows_(rows) {}
+  int64_t begin(int64_t tile) const { return rows_ * tile / count; }
+  int size(int64_t tile) const {
+    return static_cast<int>(begin(tile + 1) - begin(tile));
+  }
+  int64_t count;
+
+ private:
+  int64_t rows_;
+};
+
+}  // namespace tw::cpu

@@ -1,0 +1,126 @@
+// The micro-kernels of csrc/cpu/microkernel.h for one instruction set. The
+// compiler keeps the accumulators in registers because rows and vectors are
+// template parameters and every loop over them unrolls.
+#include "cpu/microkernel.h"
+#include "cpu/simd.hpp"
+#include "cpu/simd_math.hpp"
+
+#define TW_UNROLL _Pragma("GCC unroll 16")
+
+namespace tw::cpu::TW_ISA {
+namespace {
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kMaxRows = 14, kMaxRowsWide = 6;
+#else
+constexpr int kMaxRows = 6, kMaxRowsWide = 3;
+#endif
+
+// The costly activations, over what a tile has just stored: out of line, or
+// each of the kernels would hold a copy for each of its accumulators.
+__attribute__((noinline)) void activate(Activation kind, float* c,
+                                        int64_t width) {
+  for (int64_t j = 0; j < width; j += kLanes) {
+    const int64_t lanes = width - j < kLanes ? width - j : kLanes;
+    store_first(c + j, apply_activation(kind, load_first(c + j, lanes)), lanes);
+  }
+}
+
+// `whole` where every column of the tile exists.
+template <bool whole, int rows, int vectors>
+TW_INLINE void store_tile(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
+  TW_UNROLL for (int i = 0; i < rows; i++) {
+    TW_UNROLL for (int j = 0; j < vectors; j++) {
+      const int64_t left = e.width - j * kLanes;
+      const int64_t lanes = left < 0 ? 0 : left < kLanes ? left : kLanes;
+      const auto get = [&](const float* p) {
+        return whole ? load(p) : load_first(p, lanes);
+      };
+      Vec v = acc[i][j];
+      float* c = e.c[i] + j * kLanes;
+      if (e.accumulate) v += get(c);
+      if (e.bias) v += get(e.bias + j * kLanes);
+      if (e.activation == Activation::relu) v = relu(v);
+      if (whole)
+        store(c, v);
+      else
+        store_first(c, v, lanes);
+    }
+  }
+}
+
+template <int rows, int vectors>
+TW_INLINE void finish(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
+  if (e.width == vectors * kLanes)
+    store_tile<true>(e, acc);
+  else
+    store_tile<false>(e, acc);
+  if (e.activation > Activation::relu)
+    for (int i = 0; i < rows; i++) activate(e.activation, e.c[i], e.width);
+}
+
+template <int rows, int vectors>
+void rows_tile(const RowsTile& t) {
+  Vec acc[rows][vectors] = {};
+  const float* const* pointers = t.a;
+  for (int64_t run = 0; run < t.runs; run++, pointers += rows) {
+    const float* a[rows];
+    TW_UNROLL for (int i = 0; i < rows; i++) a[i] = pointers[i];
+    const float* b = t.b + run * t.b_run;
+    for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
+      Vec b_vec[vectors];
+      TW_UNROLL for (int j = 0; j < vectors; j++)
+        b_vec[j] = load(b + j * kLanes);
+      TW_UNROLL for (int i = 0; i < rows; i++) {
+        const Vec a_vec = broadcast(a[i][k]);
+        TW_UNROLL for (int j = 0; j < vectors; j++)
+          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
+      }
+    }
+  }
+  finish(t.epilogue, acc);
+}
+
+template <int rows, int vectors>
+void columns_tile(const ColumnsTile& t) {
+  Vec acc[rows][vectors] = {};
+  for (int64_t run = 0; run < t.runs; run++) {
+    const float* a = t.a[run];
+    const float* b = t.b[run];
+    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step) {
+      Vec b_vec[vectors];
+      TW_UNROLL for (int j = 0; j < vectors; j++)
+        b_vec[j] = load(b + j * kLanes);
+      TW_UNROLL for (int i = 0; i < rows; i++) {
+        const Vec a_vec = broadcast(a[i]);
+        TW_UNROLL for (int j = 0; j < vectors; j++)
+          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
+      }
+    }
+  }
+  finish(t.epilogue, acc);
+}
+
+template <int rows, int vectors>
+constexpr void fill(MicroKernels& table) {
+  table.rows[vectors][rows] = rows_tile<rows, vectors>;
+  table.columns[vectors][rows] = columns_tile<rows, vectors>;
+  if constexpr (rows > 1) fill<rows - 1, vectors>(table);
+}
+
+constexpr MicroKernels make_table() {
+  MicroKernels table{};
+  table.lanes = kLanes;
+  table.max_rows = kMaxRows;
+  table.max_rows_wide = kMaxRowsWide;
+  fill<kMaxRows, 1>(table);
+  fill<kMaxRows, 2>(table);
+  fill<kMaxRowsWide, 4>(table);
+  return table;
+}
+
+}  // namespace
+
+const MicroKernels kMicroKernels = make_table();
+
+}  // namespace tw::cpu::TW_ISA
