@@ -132,9 +132,11 @@ class DataLoader:
         size = len(self.dataset)
         if not self.shuffle:
             return np.arange(size, dtype=np.int64)
-        # The epoch fills the counter's highest word, so streams never overlap.
+        # The epoch fills the counter's highest word, so streams never overlap. Raw
+        # words are sorted because NumPy may change `permutation` between versions,
+        # and Philox not.
         bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, epoch])
-        return np.random.Generator(bits).permutation(size)
+        return np.argsort(bits.random_raw(size), kind="stable")
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through the pass that is due, from `position` on.

@@ -1,0 +1,120 @@
+"""Trained models as files: weights, and what is needed to use them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tilewright.data.files import write_atomic
+from tilewright.extras import require
+from tilewright.models.registry import ModelEntry, model_entry
+from tilewright.nn import Module
+
+_METADATA_KEY = "tilewright.model"
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A model read from its file.
+
+    Attributes
+    ----------
+    model : Module
+        With the trained weights, in evaluation mode.
+    name : str
+        In the registry.
+    classes : list of str
+        Names of the classes, by class id.
+    """
+
+    model: Module
+    name: str
+    classes: list[str]
+
+    @property
+    def entry(self) -> ModelEntry:
+        """The registry's entry, which knows the preprocessing."""
+        return model_entry(self.name)
+
+
+def save_model(
+    path: str | os.PathLike[str], model: Module, name: str, classes: list[str]
+) -> None:
+    """Write a model of the registry with its weights.
+
+    The file is plain safetensors with the state dict's names, so ``tw.load`` reads
+    it too; name and classes are in its metadata.
+
+    Parameters
+    ----------
+    path : path
+    model : Module
+    name : str
+        In the registry.
+    classes : list of str
+        Names of the classes, by class id.
+
+    Raises
+    ------
+    ValueError
+        If there is no model of that name.
+    ImportError
+        If safetensors is not installed.
+    """
+    model_entry(name)
+    safetensors = require("safetensors.numpy", extra="train")
+    tensors = {
+        key: np.array(value, order="C") for key, value in model.state_dict().items()
+    }
+    about = json.dumps({"name": name, "classes": classes})
+    write_atomic(Path(path), safetensors.save(tensors, metadata={_METADATA_KEY: about}))
+
+
+def load_model(path: str | os.PathLike[str]) -> SavedModel:
+    """Read a model that `save_model` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file, or the folder with ``model.safetensors`` in it.
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, or does not say which model it is.
+    ImportError
+        If safetensors is not installed.
+    """
+    safetensors = require("safetensors", extra="train")
+    file_path = Path(path)
+    if file_path.is_dir():
+        file_path = file_path / "model.safetensors"
+    if not file_path.is_file():
+        raise FileNotFoundError(f"no such model file: {file_path}")
+    try:
+        with safetensors.safe_open(os.fspath(file_path), framework="numpy") as file:
+            metadata: dict[str, Any] = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{file_path}: damaged or cut short ({error})") from error
+    if _METADATA_KEY not in metadata:
+        raise ValueError(
+            f"{file_path}: does not say which model it is; expected a file written "
+            "by tilewright train --out"
+        )
+    about = json.loads(metadata[_METADATA_KEY])
+    model = model_entry(about["name"]).build(len(about["classes"]))
+    model.load_state_dict(weights)
+    model.eval()
+    return SavedModel(model, about["name"], about["classes"])

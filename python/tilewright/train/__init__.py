@@ -1,0 +1,15 @@
+"""Training: the loop, its metrics, history and checkpoints."""
+
+from tilewright.train.checkpoint import CHECKPOINT_NAME, load_tree, save_tree
+from tilewright.train.history import History
+from tilewright.train.metrics import accuracy
+from tilewright.train.trainer import Trainer
+
+__all__ = [
+    "CHECKPOINT_NAME",
+    "History",
+    "Trainer",
+    "accuracy",
+    "load_tree",
+    "save_tree",
+]

@@ -1,0 +1,264 @@
+"""The training loop: fit, evaluate, predict."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tilewright.autograd import Tensor, no_grad
+from tilewright.extras import require
+from tilewright.nn import Module, functional
+from tilewright.optim import Optimizer
+from tilewright.train.checkpoint import CHECKPOINT_NAME
+from tilewright.train.history import History
+from tilewright.train.metrics import MetricFunction, RunningMeans, resolve_metrics
+from tilewright.train.run import Data, Run, as_loader
+
+LossFunction = Callable[[Tensor, NDArray[Any]], Tensor]
+
+LOSSES: dict[str, LossFunction] = {
+    "cross_entropy": functional.cross_entropy,
+    "binary_cross_entropy": functional.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
+    "mse_loss": functional.mse_loss,
+    "l1_loss": functional.l1_loss,
+}
+
+_EVALUATION_BATCH = 256
+
+
+class Trainer:
+    """Trains a model and evaluates it.
+
+    Parameters
+    ----------
+    model : Module
+    optimizer : Optimizer
+        Over the model's parameters.
+    loss : str or callable, default "cross_entropy"
+        Name of a loss in `nn.functional`, or a function of (outputs, targets) that
+        returns the mean over the batch as a scalar Tensor.
+    metrics : sequence of str or callable, default ("accuracy",)
+        ``"accuracy"``, or functions of (outputs, targets), both NumPy arrays, that
+        return one value a sample, shape (N,), or the mean over the batch.
+
+    Attributes
+    ----------
+    history : History
+        Of the latest run, also while it goes on and after an exception.
+
+    Raises
+    ------
+    ValueError
+        If a loss or a metric is unknown.
+    TypeError
+        If a loss or a metric is neither a name nor callable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tilewright as tw
+    >>> tw.manual_seed(0)
+    >>> x = np.eye(4, dtype=np.float32).repeat(8, axis=0)
+    >>> y = np.arange(4).repeat(8)
+    >>> model = tw.nn.Linear(4, 4)
+    >>> trainer = tw.Trainer(model, tw.optim.SGD(model.parameters(), lr=1.0))
+    >>> history = trainer.fit((x, y), epochs=20, batch_size=8, verbose=False)
+    >>> history.history["accuracy"][-1]
+    1.0
+    >>> trainer.predict(x).shape
+    (32, 4)
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: str | LossFunction = "cross_entropy",
+        metrics: Sequence[str | MetricFunction] = ("accuracy",),
+    ) -> None:
+        if isinstance(loss, str):
+            if loss not in LOSSES:
+                raise ValueError(
+                    f"Trainer: unknown loss {loss!r}; expected one of "
+                    f"{', '.join(LOSSES)}, or a function"
+                )
+            loss = LOSSES[loss]
+        elif not callable(loss):
+            raise TypeError(
+                f"Trainer: loss must be a name or a function, got {type(loss).__name__}"
+            )
+        self.model = model
+        self.optimizer = optimizer
+        self.history = History()
+        self._loss = loss
+        self.metrics = resolve_metrics(metrics)
+
+    def fit(
+        self,
+        data: Data,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: Data | None = None,
+        shuffle: bool = True,
+        *,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        verbose: bool = True,
+    ) -> History:
+        """Train for a number of epochs.
+
+        The first Ctrl-C ends the run after the step that is under way: the history,
+        the weights and, where a folder for it was given, a checkpoint are kept.
+
+        Parameters
+        ----------
+        data : ArrayDataset, DataLoader, or (x, y)
+            A DataLoader brings its own batch size and shuffling.
+        epochs : int, default 1
+            Passes over the data; with `resume`, those before are counted too.
+        batch_size : int, default 32
+        validation_data : ArrayDataset, DataLoader, or (x, y), optional
+            Evaluated after each epoch.
+        shuffle : bool, default True
+        checkpoint_dir : path, optional
+            Folder for ``checkpoint.safetensors``, written after each epoch and when
+            interrupted.
+        resume : bool, default False
+            Continue from the checkpoint in `checkpoint_dir`, with the same bits as
+            a run that was never stopped.
+        verbose : bool, default True
+            Report progress on standard output.
+
+        Returns
+        -------
+        History
+            Its `interrupted` says whether Ctrl-C ended the run.
+
+        Raises
+        ------
+        ValueError
+            If `epochs` is below 1, `resume` comes without `checkpoint_dir`, or the
+            checkpoint does not fit the model, the optimizer or the data.
+        TypeError
+            If `data` is of another type.
+        FileNotFoundError
+            If there is no checkpoint to resume from.
+        ImportError
+            If a checkpoint is asked for and safetensors is not installed.
+        """
+        if epochs < 1:
+            raise ValueError(f"fit: epochs must be >= 1, got {epochs}")
+        if resume and checkpoint_dir is None:
+            raise ValueError("fit: resume=True needs checkpoint_dir")
+        loader = as_loader("fit", data, batch_size, shuffle)
+        validation = None
+        if validation_data is not None:
+            validation = as_loader("fit", validation_data, _EVALUATION_BATCH, False)
+        checkpoint = None
+        if checkpoint_dir is not None:
+            # Told now, not after an epoch.
+            require("safetensors", extra="train")
+            checkpoint = Path(checkpoint_dir) / CHECKPOINT_NAME
+        run = Run(self, loader, validation, epochs, checkpoint)
+        if resume:
+            run.load()
+        self.history = run.history
+        run.execute(verbose)
+        return run.history
+
+    def evaluate(
+        self, data: Data, batch_size: int = _EVALUATION_BATCH
+    ) -> dict[str, float]:
+        """Loss and metrics over a data set, without training.
+
+        Parameters
+        ----------
+        data : ArrayDataset, DataLoader, or (x, y)
+        batch_size : int, default 256
+
+        Returns
+        -------
+        dict of str to float
+            ``loss`` and the metrics, averaged over the samples.
+        """
+        loader = as_loader("evaluate", data, batch_size, False)
+        means = RunningMeans(self.metrics)
+        with no_grad(), _evaluation_mode(self.model):
+            for x, y in loader:
+                outputs = self.model(x)
+                means.update(self._loss(outputs, y).item(), outputs.data, y)
+        return means.result()
+
+    def predict(
+        self, x: ArrayLike, batch_size: int = _EVALUATION_BATCH
+    ) -> NDArray[Any]:
+        """The model's outputs.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, ...)
+        batch_size : int, default 256
+
+        Returns
+        -------
+        ndarray, shape (N, ...)
+            What the model returns: logits, where it ends in a linear layer.
+
+        Raises
+        ------
+        ValueError
+            If `batch_size` is below 1 or `x` has no axis over samples.
+        """
+        if batch_size < 1:
+            raise ValueError(f"predict: batch_size must be >= 1, got {batch_size}")
+        inputs = np.asarray(x)
+        if inputs.ndim == 0:
+            raise ValueError("predict: x must have a first axis over the samples")
+        outputs: list[NDArray[Any]] = []
+        with no_grad(), _evaluation_mode(self.model):
+            # One (empty) batch for an empty x: the result still has its shape.
+            for start in range(0, max(len(inputs), 1), batch_size):
+                outputs.append(self.model(inputs[start : start + batch_size]).data)
+        return np.concatenate(outputs)
+
+    def train_batch(
+        self, x: NDArray[Any], y: NDArray[Any]
+    ) -> tuple[float, NDArray[Any]]:
+        """One step of training.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, ...)
+        y : ndarray, shape (N, ...)
+
+        Returns
+        -------
+        loss : float
+        outputs : ndarray, shape (N, ...)
+            What the model returned, before its weights were changed.
+        """
+        outputs = self.model(x)
+        loss = self._loss(outputs, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item(), outputs.data
+
+
+@contextlib.contextmanager
+def _evaluation_mode(model: Module) -> Iterator[None]:
+    """Evaluation mode inside the block; each module's own mode after it."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

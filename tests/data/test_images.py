@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from tilewright.data import load_folder, read_image
+
+Image = pytest.importorskip("PIL.Image", reason="image files need Pillow")
+
+
+def save(path, pixels, mode=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels, mode).save(path)
+    return path
+
+
+def stroke(background, ink, shape=(28, 28)):
+    pixels = np.full(shape, background, np.uint8)
+    half, middle = max(shape) // 14, shape[1] // 2
+    pixels[shape[0] // 4 : -shape[0] // 4, middle - half : middle + half] = ink
+    return pixels
+
+
+def test_image_of_the_right_size_is_unchanged(tmp_path):
+    pixels = stroke(0, 200)
+    image = read_image(save(tmp_path / "a.png", pixels))
+    assert not image.inverted and image.pixels.dtype == np.float32
+    np.testing.assert_array_equal(
+        image.pixels[..., 0], pixels.astype(np.float32) / np.float32(255)
+    )
+
+
+def test_light_background_is_inverted(tmp_path):
+    dark = read_image(save(tmp_path / "dark.png", stroke(0, 255)))
+    light = read_image(save(tmp_path / "light.png", stroke(255, 0)))
+    assert light.inverted and not dark.inverted
+    np.testing.assert_array_equal(light.pixels, dark.pixels)
+
+
+def test_oblong_image_is_padded_with_its_background(tmp_path):
+    image = read_image(save(tmp_path / "tall.png", stroke(240, 10, (200, 50))))
+    assert image.inverted and image.pixels.shape == (28, 28, 1)
+    np.testing.assert_allclose(image.pixels[:, :8], 15 / 255, atol=1e-6)
+    assert image.pixels[14, 13:15].max() > 0.5
+
+
+def test_transparency_is_white_paper(tmp_path):
+    pixels = np.zeros((28, 28, 4), np.uint8)
+    pixels[8:20, 12:16] = (0, 0, 0, 255)
+    image = read_image(save(tmp_path / "clear.png", pixels))
+    assert image.inverted
+    assert image.pixels[0, 0, 0] == 0 and image.pixels[14, 14, 0] == 1
+
+
+def test_deep_image_is_scaled_not_clipped(tmp_path):
+    pixels = stroke(0, 128).astype(np.uint16) * 257
+    image = read_image(save(tmp_path / "deep.png", pixels))
+    assert image.pixels.max() == pytest.approx(128 / 255)
+
+
+def test_bad_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file: .*none.png"):
+        read_image(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(ValueError, match="cannot read .*text.png as an image"):
+        read_image(tmp_path / "text.png")
+
+
+def test_folder_of_classes_keeps_every_fifth_for_the_test(tmp_path):
+    for name, ink in (("cat", 100), ("dog", 200)):
+        for i in range(6):
+            save(tmp_path / name / f"{i}.png", stroke(0, ink + i))
+    (tmp_path / ".hidden").mkdir()
+    train, test, classes = load_folder(tmp_path)
+    assert classes == ["cat", "dog"]
+    assert train.y.tolist() == [0] * 4 + [1] * 4
+    assert test.y.tolist() == [0] * 2 + [1] * 2
+    peaks = np.rint(test.x.max(axis=(1, 2, 3)) * 255).tolist()
+    assert peaks == [100, 105, 200, 205]
+
+
+def test_folder_with_train_and_test(tmp_path):
+    for part, count in (("train", 3), ("test", 1)):
+        for name in ("a", "b"):
+            for i in range(count):
+                save(tmp_path / part / name / f"{i}.png", stroke(0, 99))
+    train, test, classes = load_folder(tmp_path)
+    assert (len(train), len(test), classes) == (6, 2, ["a", "b"])
+    save(tmp_path / "test" / "c" / "0.png", stroke(0, 99))
+    with pytest.raises(ValueError, match="classes that training has not: c"):
+        load_folder(tmp_path)
+
+
+def test_folder_that_has_neither(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        load_folder(tmp_path / "none")
+    with pytest.raises(ValueError, match="at least two sub-folders .* found 0"):
+        load_folder(tmp_path)
+    for name in ("a", "b"):
+        save(tmp_path / name / "0.png", stroke(0, 99))
+    with pytest.raises(ValueError, match="class 'a' .* at least 2 images, got 1"):
+        load_folder(tmp_path)
