@@ -18,6 +18,7 @@ import numpy as np
 with warnings.catch_warnings():
     warnings.simplefilter("error")
     import tilewright as tw
+    from tilewright.errors import BackendUnavailableError
 print(tw.__file__)
 x = np.ones((2, 8, 8, 3), np.float32)
 weight = np.ones((3, 3, 3, 4), np.float32)
@@ -30,7 +31,7 @@ assert len(caught) <= 1, [str(w.message) for w in caught]
 try:
     with tw.backend("cpu"):
         tw.kernels.conv2d(x, weight)
-except tw.BackendUnavailableError as error:
+except BackendUnavailableError as error:
     print("refused:", error)
 """
 
