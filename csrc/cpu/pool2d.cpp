@@ -116,21 +116,22 @@ const PoolKernels& kernels_in_force() {
   }
 }
 
-template <class Index>
-bool all_valid(const Index* indices, int64_t count, Index taps,
-               Index no_gradient) {
+// Adding one puts the code for no gradient (all ones) before the taps, so that
+// the valid codes are 0 to taps; a greatest value needs no branch and is a
+// vector instruction.
+template <class Unsigned>
+bool all_valid(const void* indices, int64_t count, Unsigned taps) {
+  const auto* codes = static_cast<const Unsigned*>(indices);
   std::atomic<bool> valid{true};
   const int64_t tasks = (count + kCheckBlock - 1) / kCheckBlock;
   const int threads =
-      threads_for_bytes(static_cast<double>(count) * sizeof(Index));
+      threads_for_bytes(static_cast<double>(count) * sizeof(Unsigned));
   parallel_for(tasks, threads, [&](int64_t task, int) {
     const int64_t end = std::min(count, (task + 1) * kCheckBlock);
-    bool bad = false;  // without a branch, so that the loop is vectorised
-    for (int64_t i = task * kCheckBlock; i < end; i++) {
-      const Index v = indices[i];
-      bad |= (v != no_gradient) & ((v >= taps) | (v < 0));
-    }
-    if (bad) valid.store(false, std::memory_order_relaxed);
+    Unsigned greatest = 0;
+    for (int64_t i = task * kCheckBlock; i < end; i++)
+      greatest = std::max(greatest, static_cast<Unsigned>(codes[i] + 1u));
+    if (greatest > taps) valid.store(false, std::memory_order_relaxed);
   });
   return valid;
 }
@@ -152,10 +153,8 @@ bool pool_indices_valid(const PoolShape& shape, const void* indices) {
   const int64_t count = shape.N * shape.P * shape.Q * shape.C;
   const int64_t taps = shape.R * shape.S;
   return shape.byte_indices()
-             ? all_valid(static_cast<const uint8_t*>(indices), count,
-                         static_cast<uint8_t>(taps), kNoGradientByte)
-             : all_valid(static_cast<const int32_t*>(indices), count,
-                         static_cast<int32_t>(taps), kNoGradientInt);
+             ? all_valid(indices, count, static_cast<uint8_t>(taps))
+             : all_valid(indices, count, static_cast<uint32_t>(taps));
 }
 
 void avg_pool2d(const PoolShape& shape, bool count_include_pad, const float* x,

@@ -7,18 +7,41 @@
 namespace tw::cpu::TW_ISA {
 namespace {
 
+// GCC 12 takes __builtin_convertvector of bytes apart, lane by lane.
+#if defined(__AVX512F__)
+TW_INLINE VecInt load_indices(const uint8_t* p) {
+  return (VecInt)_mm512_maskz_cvtepu8_epi32(
+      (__mmask16)-1, _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+TW_INLINE void store_indices(uint8_t* p, VecInt v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm512_maskz_cvtepi32_epi8((__mmask16)-1, (__m512i)v));
+}
+#elif defined(__AVX2__)
+TW_INLINE VecInt load_indices(const uint8_t* p) {
+  return (VecInt)_mm256_cvtepu8_epi32(
+      _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+TW_INLINE void store_indices(uint8_t* p, VecInt v) {
+  const __m256i low_bytes = _mm256_set1_epi32(0x0c080400);
+  const __m256i packed = _mm256_shuffle_epi8((__m256i)v, low_bytes);
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p),
+                   _mm_unpacklo_epi32(_mm256_castsi256_si128(packed),
+                                      _mm256_extracti128_si256(packed, 1)));
+}
+#else
 typedef uint8_t VecByte __attribute__((vector_size(kLanes)));
-
 TW_INLINE VecInt load_indices(const uint8_t* p) {
   VecByte v;
   __builtin_memcpy(&v, p, kLanes);
   return __builtin_convertvector(v, VecInt);
 }
-TW_INLINE VecInt load_indices(const int32_t* p) { return load_int(p); }
 TW_INLINE void store_indices(uint8_t* p, VecInt v) {
   const VecByte narrow = __builtin_convertvector(v, VecByte);
   __builtin_memcpy(p, &narrow, kLanes);
 }
+#endif
+TW_INLINE VecInt load_indices(const int32_t* p) { return load_int(p); }
 TW_INLINE void store_indices(int32_t* p, VecInt v) { store_int(p, v); }
 
 template <class Index>
@@ -42,7 +65,12 @@ TW_INLINE void over_channels(int64_t C, const Window& window) {
   int64_t c = 0;
   for (; c + 4 * kLanes <= C; c += 4 * kLanes)
     window.template block<4, false>(c);
-  for (; c + kLanes <= C; c += kLanes) window.template block<1, false>(c);
+  for (; c + 2 * kLanes <= C; c += 2 * kLanes)
+    window.template block<2, false>(c);
+  if (c + kLanes <= C) {
+    window.template block<1, false>(c);
+    c += kLanes;
+  }
   if (c == C) return;
   if (C > kLanes)
     window.template block<1, false>(C - kLanes);
@@ -178,7 +206,7 @@ void avg_row(const PoolShape& s, const float* image, int64_t p,
   }
 }
 
-// What window (p, q) passes to its tap, for a block of channels.
+// What a window passes to its taps: block() is loaded once, to() asked often.
 template <class Index>
 struct MaxGradient {
   const float* dy;
@@ -193,12 +221,18 @@ struct MaxGradient {
     const int64_t at = (p * Q + q) * C;
     return {dy + at, indices + at};
   }
+  struct Block {
+    Vec dy;
+    VecInt index;
+    TW_INLINE Vec to(int64_t tap) const {
+      return from_bits(bits(dy) & (index == broadcast_int((int32_t)tap)));
+    }
+  };
   template <bool partial>
-  TW_INLINE Vec of(const Window& w, int64_t c, int64_t tap) const {
-    const VecInt index = partial ? load_first_indices(w.indices + c, C)
-                                 : load_indices(w.indices + c);
-    const VecInt chosen = index == broadcast_int((int32_t)tap);
-    return from_bits(bits(load_block<partial>(w.dy + c, C)) & chosen);
+  TW_INLINE Block block(const Window& w, int64_t c) const {
+    return {load_block<partial>(w.dy + c, C),
+            partial ? load_first_indices(w.indices + c, C)
+                    : load_indices(w.indices + c)};
   }
 };
 
@@ -220,9 +254,13 @@ struct AvgGradient {
     }
     return {dy + (p * s.Q + q) * s.C, 1.f / (float)count};
   }
+  struct Block {
+    Vec share;
+    TW_INLINE Vec to(int64_t) const { return share; }
+  };
   template <bool partial>
-  TW_INLINE Vec of(const Window& w, int64_t c, int64_t) const {
-    return load_block<partial>(w.dy + c, s.C) * w.weight;
+  TW_INLINE Block block(const Window& w, int64_t c) const {
+    return {load_block<partial>(w.dy + c, s.C) * w.weight};
   }
 };
 
@@ -237,15 +275,14 @@ struct Spread {
 
   template <int vectors, bool partial>
   TW_INLINE void block(int64_t c) const {
+    typename Gradient::Block passed[vectors];
+    for (int j = 0; j < vectors; j++)
+      passed[j] = gradient.template block<partial>(window, c + j * kLanes);
     for (int64_t r = rows.begin; r < rows.end; r++) {
       for (int64_t t = columns.begin; t < columns.end; t++) {
         float* p = dx + r * row_stride + t * C + c;
-        for (int j = 0; j < vectors; j++) {
-          const int64_t at = c + j * kLanes;
-          const Vec v =
-              gradient.template of<partial>(window, at, r * S + t);
-          store_block<partial>(p + j * kLanes, v, C);
-        }
+        for (int j = 0; j < vectors; j++)
+          store_block<partial>(p + j * kLanes, passed[j].to(r * S + t), C);
       }
     }
   }
@@ -299,7 +336,8 @@ struct Gather {
         const typename Gradient::Window window = gradient.window(i, j);
         const int64_t tap = tap_of_0 - i * s.stride_h * s.S - j * s.stride_w;
         for (int k = 0; k < vectors; k++)
-          sum[k] += gradient.template of<partial>(window, c + k * kLanes, tap);
+          sum[k] += gradient.template block<partial>(window, c + k * kLanes)
+                        .to(tap);
       }
     }
     for (int k = 0; k < vectors; k++)
