@@ -8,8 +8,8 @@ README.md names the file itself::
     (replaced)
     <!-- end of table -->
 
-With ``--check`` nothing is written; the exit status says whether README.md holds
-the tables as they are now.
+A block whose file does not exist stays as it is. With ``--check`` nothing is written;
+the exit status says whether README.md holds the tables as they are now.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def insert_tables(text: str, root: Path) -> str:
     """Return the text with each marked block replaced by its file's text."""
 
     def block(match: re.Match[str]) -> str:
-        table = (root / match["file"]).read_text(encoding="utf-8").strip()
+        file = root / match["file"]
+        if not file.is_file():
+            return match[0]
+        table = file.read_text(encoding="utf-8").strip()
         return f"{match[1]}\n{table}\n\n{match[3]}"
 
     return BLOCK.sub(block, text)
