@@ -36,7 +36,7 @@ const char* refuse_not_depthwise(const Problem& problem) {
 template <const MicroKernels& mk>
 void run_implicit(const ConvForward& f) {
   const int threads = threads_for_flops(f.shape.flops());
-  const std::vector<Tap> taps = forward_taps(f);
+  std::vector<Tap> taps = forward_taps(f);
   const TapConvolution conv = forward_convolution(f, taps);
   const WeightPanels weights(forward_weights(f), taps, mk.lanes, threads);
   TapRunner(conv, weights, mk).run_all(threads);
@@ -48,7 +48,7 @@ void each_class(const ConvBackwardInput& b, Visit visit) {
   const ConvShape& d = b.shape;
   for (int64_t h = 0; h < std::min(d.stride_h, d.h); h++)
     for (int64_t w = 0; w < std::min(d.stride_w, d.w); w++) {
-      const std::vector<Tap> taps = backward_input_taps(b, h, w);
+      std::vector<Tap> taps = backward_input_taps(b, h, w);
       visit(backward_input_convolution(b, h, w, taps), taps);
     }
 }
@@ -77,28 +77,24 @@ void run_taps_depthwise(const TapConvolution& conv, const float* weight,
         const float** weights = sources + taps;
         const int64_t begin = task * kDepthwisePixels;
         const int64_t end = std::min(begin + kDepthwisePixels, pixels);
-        int64_t inside = 0;
-        const auto finish = [&](int64_t pixel) {
+        each_pixel(conv, begin, end, [&](int64_t n, int64_t i, int64_t j) {
+          int64_t inside = 0;
+          each_tap_at(
+              conv, i, j,
+              [&](int64_t tap, int64_t offset) {
+                sources[inside] = conv.image(n) + offset;
+                weights[inside++] = weight + conv.taps[tap].index * channels;
+              },
+              [](int64_t) {});
           kernels.pixel(inside, sources, weights, channels, conv.bias,
-                        conv.activation, out_pointer(conv, pixel));
-          inside = 0;
-        };
-        if (taps == 0)
-          for (int64_t pixel = begin; pixel < end; pixel++) finish(pixel);
-        each_tap(conv, begin, end,
-                 [&](int64_t pixel, int64_t tap, const float* source) {
-                   if (source) {
-                     sources[inside] = source;
-                     weights[inside++] = weight + conv.taps[tap].index * channels;
-                   }
-                   if (tap == taps - 1) finish(begin + pixel);
-                 });
+                        conv.activation, conv.out_pixel_at(n, i, j));
+        });
       });
 }
 
 template <const DepthwiseKernels& kernels>
 void run_depthwise(const ConvForward& f) {
-  const std::vector<Tap> taps = forward_taps(f);
+  std::vector<Tap> taps = forward_taps(f);
   run_taps_depthwise<kernels>(forward_convolution(f, taps), f.weight,
                               f.shape.c, threads_for_flops(f.shape.flops()));
 }

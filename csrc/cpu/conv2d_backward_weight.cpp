@@ -1,11 +1,14 @@
 // Backward-weight: for each tap t, dW_t = X_t^T dY, a product whose long
 // dimension is the pixels. The micro-kernel keeps a (channels x outputs) tile
 // of one tap in registers while output rows pass as its runs, read in place.
-// The pixels are cut into bands that stay in L2 while all tiles visit them, and
-// the bands into a number of chunks fixed by the shape, each with a sum of its
-// own; the sums are added in chunk order, so the bits do not depend on the
-// number of threads. Few channels would leave the tile empty: then the taps'
-// channels are gathered side by side into patches first.
+//
+// dW is cut into parts that stay in L2 (parts), the pixels into chunks; a task
+// is one part of one chunk, and visits all its tiles for one L2-sized band of
+// rows before it goes to the next, so that x and dy come from memory once a
+// part. Both cuts follow from the shape alone, each chunk has a sum of its own,
+// and the sums are added in chunk order: the bits do not depend on the number
+// of threads. Few channels would leave the tile empty: then the taps' channels
+// are gathered side by side into patches first.
 #include <algorithm>
 #include <cstring>
 
@@ -21,7 +24,9 @@ namespace tw::cpu {
 namespace {
 
 constexpr int64_t kBandBytes = 256 << 10;
-constexpr int64_t kWantedTasks = 16;
+constexpr int64_t kPartBytes = 256 << 10;
+constexpr double kFlopsPerTask = 1e7;
+constexpr int64_t kMaxTasks = 64;
 constexpr int64_t kShallow = 8;  // channels
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -31,22 +36,28 @@ struct Rows {
   int64_t begin, end;
 };
 
-// How the output rows of all images are shared out.
+// How dW's tiles and the output rows are shared out. `row_floats` of x and dy
+// belong to one output row.
 struct Cut {
-  Cut(const ConvShape& d, int64_t tiles)
-      : rows(d.n * d.p),
-        band(std::max<int64_t>(
-            1, kBandBytes / 4 /
-                   std::max<int64_t>(1, d.stride_h * d.w * d.c + d.q * d.k))),
-        chunks(std::clamp<int64_t>(
-            ceil_div(kWantedTasks, std::max<int64_t>(1, tiles)), 1,
-            std::max<int64_t>(1, ceil_div(rows, band)))) {}
+  Cut(const ConvShape& d, int64_t tile_count, int64_t row_floats)
+      : tiles(tile_count), rows(d.n * d.p) {
+    const int64_t bytes = d.r * d.s * d.group_c() * d.k * 4;
+    band = std::max<int64_t>(
+        1, kBandBytes / 4 / std::max<int64_t>(1, row_floats));
+    parts = std::clamp<int64_t>(ceil_div(bytes, kPartBytes), 1, tiles);
+    const auto wanted = static_cast<int64_t>(d.flops() / kFlopsPerTask);
+    chunks = std::clamp<int64_t>(
+        ceil_div(std::min(wanted, kMaxTasks), parts), 1,
+        std::max<int64_t>(1, ceil_div(rows, band)));
+  }
 
+  int64_t tasks() const { return parts * chunks; }
   Rows chunk(int64_t index) const {
     return {rows * index / chunks, rows * (index + 1) / chunks};
   }
+  int64_t first_tile(int64_t part) const { return tiles * part / parts; }
 
-  int64_t rows, band, chunks;
+  int64_t tiles, rows, band, parts, chunks;
 };
 
 // Sums of the chunks: the first is the result itself.
@@ -61,10 +72,15 @@ class ChunkSums {
   }
 
   void add_up() const {
-    for (int64_t chunk = 1; chunk < chunks_; chunk++) {
-      const float* other = of(chunk);
-      for (int64_t i = 0; i < size_; i++) result_[i] += other[i];
-    }
+    const int threads = threads_for_bytes(4.0 * size_ * (chunks_ - 1));
+    constexpr int64_t block = 4096;
+    parallel_for(ceil_div(size_, block), threads, [&](int64_t task, int) {
+      const int64_t begin = task * block, end = std::min(begin + block, size_);
+      for (int64_t chunk = 1; chunk < chunks_; chunk++) {
+        const float* other = of(chunk);
+        for (int64_t i = begin; i < end; i++) result_[i] += other[i];
+      }
+    });
   }
 
  private:
@@ -173,45 +189,48 @@ void run_implicit(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
   const int threads = threads_for_flops(d.flops());
   const int64_t panels = ceil_div(d.group_k(), 2 * mk.lanes);
-  const int64_t tiles = d.r * d.s * d.groups * panels;
-  const Cut cut(d, tiles);
-  const ChunkSums sums(b.dweight, d.r * d.s * d.group_c() * d.k, cut.chunks);
+  const int64_t taps = d.r * d.s;
+  const Cut cut(d, d.groups * panels * taps, d.stride_h * d.w * d.c + d.q * d.k);
+  const ChunkSums sums(b.dweight, taps * d.group_c() * d.k, cut.chunks);
   const int64_t band = std::min(cut.band, cut.rows);
   const size_t pointers = pointer_floats(2 * band);
   const Scratch scratch(
       pointers + static_cast<size_t>(band * d.q * 2 * mk.lanes), threads);
-  parallel_for(cut.chunks * tiles, threads, [&](int64_t task, int worker) {
-    const int64_t chunk = task / tiles, tap = task % tiles / (d.groups * panels);
-    const int64_t group = task / panels % d.groups;
-    const DyPanel panel = dy_panel(task % panels, d.group_k(), mk.lanes);
-    const int64_t column = group * d.group_k() + panel.column;
+  parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / cut.parts, part = task % cut.parts;
     auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
     const float** dy_runs = x_runs + band;
     float* copy = scratch.of(worker) + pointers;
     bool accumulate = false;
     each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
-      const float* dy = b.dy + column;
-      int64_t dy_step = d.k;
-      const TapRuns runs =
-          tap_runs(d, b.x + group * d.group_c(), dy, tap / d.s, tap % d.s,
-                   rows, x_runs, dy_runs);
-      if (panel.copied) {
-        const float* first = dy + rows.begin * d.q * d.k;
-        copy_dy(first, (rows.end - rows.begin) * d.q, d.k, panel, mk.lanes,
-                copy);
-        dy_step = panel.vectors * mk.lanes;
-        for (int64_t i = 0; i < runs.count; i++)
-          dy_runs[i] = copy + (dy_runs[i] - first) / d.k * dy_step;
+      int64_t copied = -1;  // the panel that `copy` holds
+      for (int64_t tile = cut.first_tile(part); tile < cut.first_tile(part + 1);
+           tile++) {
+        const int64_t tap = tile % taps, group = tile / taps / panels;
+        const DyPanel panel =
+            dy_panel(tile / taps % panels, d.group_k(), mk.lanes);
+        const int64_t column = group * d.group_k() + panel.column;
+        const float* dy = b.dy + column;
+        int64_t dy_step = d.k;
+        const TapRuns runs =
+            tap_runs(d, b.x + group * d.group_c(), dy, tap / d.s, tap % d.s,
+                     rows, x_runs, dy_runs);
+        if (panel.copied) {
+          const float* first = dy + rows.begin * d.q * d.k;
+          if (copied != tile / taps)
+            copy_dy(first, (rows.end - rows.begin) * d.q, d.k, panel, mk.lanes,
+                    copy);
+          copied = tile / taps;
+          dy_step = panel.vectors * mk.lanes;
+          for (int64_t i = 0; i < runs.count; i++)
+            dy_runs[i] = copy + (dy_runs[i] - first) / d.k * dy_step;
+        }
+        add_product(mk, runs, x_runs, dy_runs, dy_step, d.group_c(), panel,
+                    sums.of(chunk) + tap * d.group_c() * d.k + column, d.k,
+                    accumulate);
       }
-      add_product(mk, runs, x_runs, dy_runs, dy_step, d.group_c(), panel,
-                  sums.of(chunk) + tap * d.group_c() * d.k + column, d.k,
-                  accumulate);
       accumulate = true;
     });
-    if (!accumulate)  // no rows at all: an empty batch
-      for (int64_t c = 0; c < d.group_c(); c++)
-        std::fill_n(sums.of(chunk) + (tap * d.group_c() + c) * d.k + column,
-                    panel.width, 0.0f);
   });
   sums.add_up();
   bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
@@ -227,45 +246,50 @@ void run_gathered(const ConvBackwardWeight& b) {
   std::vector<Tap> each_tap_alone;
   for (int64_t t = 0; t < taps; t++)
     each_tap_alone.push_back(
-        {t / d.s * d.dilation_h, t % d.s * d.dilation_w, t});
+        {t / d.s * d.dilation_h, t % d.s * d.dilation_w, t, 0});
   const TapConvolution conv = forward_convolution(
       {d, b.x, nullptr, nullptr, Activation::none, nullptr}, each_tap_alone);
-  ConvShape patches = d;  // what a band holds once it is gathered
-  patches.w = d.q, patches.c = patch, patches.stride_h = 1;
-  const Cut cut(patches, panels);
+  const Cut cut(d, panels, d.q * (patch + d.k));
   const ChunkSums sums(b.dweight, patch * d.k, cut.chunks);
   const int64_t pixels = std::min(cut.band, cut.rows) * d.q;
   const Scratch scratch(
       static_cast<size_t>(pixels * (patch + 2 * mk.lanes)), threads);
-  parallel_for(cut.chunks * panels, threads, [&](int64_t task, int worker) {
-    const int64_t chunk = task / panels;
-    const DyPanel panel = dy_panel(task % panels, d.k, mk.lanes);
+  parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / cut.parts, part = task % cut.parts;
     float* gathered = scratch.of(worker);
     float* copy = gathered + pixels * patch;
     bool accumulate = false;
     each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
       const int64_t begin = rows.begin * d.q, count = rows.end * d.q - begin;
       float* next = gathered;
-      each_tap(conv, begin, begin + count,
-               [&](int64_t, int64_t, const float* source) {
-                 for (int64_t c = 0; c < d.c; c++)
-                   *next++ = source ? source[c] : 0.0f;
-               });
-      const float* dy = b.dy + begin * d.k + panel.column;
-      int64_t dy_step = d.k;
-      if (panel.copied) {
-        copy_dy(dy, count, d.k, panel, mk.lanes, copy);
-        dy = copy, dy_step = panel.vectors * mk.lanes;
+      each_pixel(conv, begin, begin + count,
+                 [&](int64_t n, int64_t i, int64_t j) {
+                   const float* image = conv.image(n);
+                   each_tap_at(
+                       conv, i, j,
+                       [&](int64_t, int64_t offset) {
+                         for (int64_t c = 0; c < d.c; c++)
+                           *next++ = image[offset + c];
+                       },
+                       [&](int64_t) {
+                         for (int64_t c = 0; c < d.c; c++) *next++ = 0.0f;
+                       });
+                 });
+      for (int64_t tile = cut.first_tile(part); tile < cut.first_tile(part + 1);
+           tile++) {
+        const DyPanel panel = dy_panel(tile, d.k, mk.lanes);
+        const float* dy = b.dy + begin * d.k + panel.column;
+        int64_t dy_step = d.k;
+        if (panel.copied) {
+          copy_dy(dy, count, d.k, panel, mk.lanes, copy);
+          dy = copy, dy_step = panel.vectors * mk.lanes;
+        }
+        const float* x_run = gathered;
+        add_product(mk, {1, count, patch}, &x_run, &dy, dy_step, patch, panel,
+                    sums.of(chunk) + panel.column, d.k, accumulate);
       }
-      const float* x_run = gathered;
-      add_product(mk, {1, count, patch}, &x_run, &dy, dy_step, patch, panel,
-                  sums.of(chunk) + panel.column, d.k, accumulate);
       accumulate = true;
     });
-    if (!accumulate)
-      for (int64_t row = 0; row < patch; row++)
-        std::fill_n(sums.of(chunk) + row * d.k + panel.column, panel.width,
-                    0.0f);
   });
   sums.add_up();
   bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
@@ -276,21 +300,24 @@ void run_depthwise(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
   const int threads = threads_for_flops(d.flops());
   const int64_t taps = d.r * d.s;
-  const Cut cut(d, taps);
+  const Cut cut(d, taps, d.stride_h * d.w * d.c + d.q * d.k);
   const ChunkSums sums(b.dweight, taps * d.c, cut.chunks);
   const int64_t band = std::min(cut.band, cut.rows);
   const Scratch scratch(pointer_floats(2 * band), threads);
-  parallel_for(cut.chunks * taps, threads, [&](int64_t task, int worker) {
-    const int64_t chunk = task / taps, tap = task % taps;
+  parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
+    const int64_t chunk = task / cut.parts, part = task % cut.parts;
     auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
     const float** dy_runs = x_runs + band;
-    float* out = sums.of(chunk) + tap * d.c;
-    std::fill_n(out, d.c, 0.0f);
+    bool accumulate = false;
     each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
-      const TapRuns runs = tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows,
-                                    x_runs, dy_runs);
-      kernels.dot(runs.count, x_runs, dy_runs, runs.length, runs.x_step, d.k,
-                  d.c, true, out);
+      for (int64_t tap = cut.first_tile(part); tap < cut.first_tile(part + 1);
+           tap++) {
+        const TapRuns runs = tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows,
+                                      x_runs, dy_runs);
+        kernels.dot(runs.count, x_runs, dy_runs, runs.length, runs.x_step, d.k,
+                    d.c, accumulate, sums.of(chunk) + tap * d.c);
+      }
+      accumulate = true;
     });
   });
   sums.add_up();
@@ -342,6 +369,12 @@ const AlgorithmList kList("conv2d_backward_weight", kAlgorithms);
 }  // namespace
 
 void conv2d_backward_weight(const ConvBackwardWeight& problem) {
+  const ConvShape& d = problem.shape;
+  if (d.n == 0) {
+    std::fill_n(problem.dweight, d.r * d.s * d.group_c() * d.k, 0.0f);
+    std::fill_n(problem.dbias, d.k, 0.0f);
+    return;
+  }
   kList.run(problem);
 }
 

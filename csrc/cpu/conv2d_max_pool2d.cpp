@@ -43,7 +43,7 @@ void run_fused(const ConvMaxPool& f) {
   const int64_t band = band_rows(f, row_floats);
   const int64_t bands = ceil_div(f.pooled_p, band);
 
-  const std::vector<Tap> taps = forward_taps(f.conv);
+  std::vector<Tap> taps = forward_taps(f.conv);
   TapConvolution whole = forward_convolution(f.conv, taps);
   whole.n = 1;
   whole.grid_h = conv_rows(f, band);

@@ -5,8 +5,8 @@
 // and L2 while the tiles of a row block pass over it; a row block of 8 tiles
 // (112 x 384 floats, 168 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in L3.
 // The micro-kernel reads A by rows or by columns as it lies, so packing is a
-// straight copy, made only where the copy is used often enough to pay or where
-// a large row stride would map many rows on one cache set. Small and skinny
+// straight copy, made only where the copy is used often enough to pay and the
+// stride of what is there would map many rows on few cache sets. Small and skinny
 // products, which are what networks are made of, pack nothing.
 //
 // K is cut the same way for every thread count and never shared among threads,
@@ -27,7 +27,9 @@ namespace {
 constexpr int64_t kDepthBlock = 384;    // KC
 constexpr int64_t kColumnBlock = 4096;  // NC
 constexpr int64_t kTilesPerBlock = 8;   // MC / MR
-constexpr int64_t kWantedTasks = 16;
+// A task is worth about this much; fewer of them copy fewer blocks of A.
+constexpr double kFlopsPerTask = 2e6;
+constexpr double kBytesPerTask = 256 << 10;  // of B, where there are few rows
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.
 constexpr int64_t kPad = 16;
@@ -125,6 +127,10 @@ struct RowBlock {
   int64_t begin, rows;
 };
 
+// Whether rows of this stride lie on so few cache sets (of the 64 that an L1
+// has) that a tile's rows evict each other.
+bool rows_collide(int64_t stride) { return stride % 512 == 0; }
+
 // A's block as the micro-kernel reads it: element (i, k) at a[i * stride + k],
 // or, where A is transposed, at a[k * stride + i].
 struct ABlock {
@@ -159,7 +165,7 @@ void multiply_tile(const GemmProblem& p, const MicroKernels& mk,
   }
   const float* pointers[kMaxTileRows];
   for (int i = 0; i < rows; i++) pointers[i] = a.a + (row + i) * a.stride;
-  RowsTile tile{1, depth, pointers, panel.b, 0, panel.step, epilogue};
+  RowsTile tile{1, depth, pointers, &panel.b, panel.step, epilogue};
   mk.rows[panel.vectors][rows](tile);
 }
 
@@ -192,7 +198,8 @@ void run_blocked(const GemmProblem& p) {
   const int64_t block_rows = ceil_div(p.m, blocks.count);
   const int64_t k_blocks = std::max<int64_t>(1, ceil_div(p.k, kDepthBlock));
 
-  const bool copy_a = p.n > 8 * mk.lanes && p.m > mk.max_rows && p.k > 64;
+  const bool copy_a = p.n > 8 * mk.lanes && p.m > mk.max_rows && p.k > 64 &&
+                      (p.transpose_a || rows_collide(p.k));
   const int64_t copy_line =
       (p.transpose_a ? block_rows : std::min(p.k, kDepthBlock)) + 2 * kPad;
   const int64_t copy_lines =
@@ -214,8 +221,11 @@ void run_blocked(const GemmProblem& p) {
         parallel_for(count - first_copied,
                      threads_for_bytes(8.0 * depth * (j1 - j0)),
                      [&](int64_t task, int) { panels.pack(first_copied + task); });
-      const int64_t groups =
-          std::min(count, std::max<int64_t>(1, kWantedTasks / blocks.count));
+      const double tasks =
+          (j1 - j0) * depth * std::max(2.0 * p.m / kFlopsPerTask,
+                                       sizeof(float) / kBytesPerTask);
+      const int64_t groups = std::clamp<int64_t>(
+          static_cast<int64_t>(tasks / blocks.count), 1, count);
       parallel_for(blocks.count * groups, threads, [&](int64_t task, int worker) {
         const int64_t index = task / groups, group = task % groups;
         const RowBlock block{blocks.begin(index), blocks.size(index)};

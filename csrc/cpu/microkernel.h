@@ -31,12 +31,12 @@ struct TileEpilogue {
 struct RowsTile {
   int64_t runs, depth;
   const float* const* a;
-  const float* b;  // B_r[k, :] = b + r * b_run + k * b_step
-  int64_t b_run, b_step;
+  const float* const* b;  // B_r[k, :] = b[r] + k * b_step
+  int64_t b_step;
   TileEpilogue epilogue;
 };
 
-// A by columns: A_r[i, k] = a[r][k * a_step + i], B_r[k, :] = b[r] + k * b_step.
+// A by columns: A_r[i, k] = a[r][k * a_step + i].
 struct ColumnsTile {
   int64_t runs, depth;
   const float* const* a;

@@ -11,7 +11,6 @@
 #include <string>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #include "cpu/denormals.h"
 #include "cpu/thread_count.h"
@@ -46,43 +45,50 @@ bool spin_until(Ready ready) {
   return ready();
 }
 
+// One word holds the region's number, whether it is open, and how many workers
+// are inside: a worker enters only while it is open, so a caller that has run
+// out of tasks closes it and waits for those inside, never for one that the
+// operating system has yet to wake.
+constexpr uint64_t kInside = (1u << 15) - 1;
+constexpr uint64_t kOpen = 1u << 15;
+constexpr uint64_t kRegion = 1u << 16;
+
 class Pool {
  public:
   // One region at a time; `threads` includes the caller.
   void run(int64_t tasks, int threads, TaskBody body, void* context) {
     grow(threads - 1);
-    threads = std::min<int>(threads, static_cast<int>(workers_.size()) + 1);
     body_ = body;
     context_ = context;
     tasks_ = tasks;
+    helpers_ = threads - 1;
     next_task_.store(0, std::memory_order_relaxed);
-    helpers_.store(threads - 1, std::memory_order_relaxed);
-    active_.store(static_cast<int>(workers_.size()),
-                  std::memory_order_relaxed);
     {
-      // The generation changes under the lock, else a worker about to park
-      // could miss it.
+      // Under the lock, else a worker about to park could miss it.
       std::lock_guard<std::mutex> lock(mutex_);
-      generation_.fetch_add(1, std::memory_order_release);
+      gate_.fetch_add(kRegion + kOpen, std::memory_order_acq_rel);
     }
     if (parked_.load(std::memory_order_acquire) > 0) wake_.notify_all();
     work(0);
-    while (active_.load(std::memory_order_acquire) > 0)
-      if (!spin_until([&] { return active_.load(std::memory_order_acquire) <= 0; }))
-        std::this_thread::yield();
+    gate_.fetch_sub(kOpen, std::memory_order_acq_rel);
+    const auto empty = [&] {
+      return (gate_.load(std::memory_order_acquire) & kInside) == 0;
+    };
+    while (!spin_until(empty)) std::this_thread::yield();
   }
 
  private:
   void grow(int wanted) {
-    while (static_cast<int>(workers_.size()) < wanted) {
-      const int index = static_cast<int>(workers_.size()) + 1;
-      const uint64_t seen = generation_.load();
+    while (workers_ < wanted) {
+      const uint64_t region = gate_.load() / kRegion;
       try {
-        workers_.emplace_back([this, index, seen] { loop(index, seen); });
-        workers_.back().detach();
+        std::thread([this, index = workers_ + 1, region] {
+          loop(index, region);
+        }).detach();
       } catch (const std::system_error&) {
         return;  // the process may not start more threads: go on with fewer
       }
+      workers_++;
     }
   }
 
@@ -91,7 +97,7 @@ class Pool {
     const FlushDenormals flush;
     for (;;) {
       const auto changed = [&] {
-        return generation_.load(std::memory_order_acquire) != seen;
+        return gate_.load(std::memory_order_acquire) / kRegion != seen;
       };
       if (!spin_until(changed)) {
         std::unique_lock<std::mutex> lock(mutex_);
@@ -99,9 +105,15 @@ class Pool {
         wake_.wait(lock, changed);
         parked_--;
       }
-      seen++;
-      if (worker <= helpers_.load(std::memory_order_relaxed)) work(worker);
-      active_.fetch_sub(1, std::memory_order_acq_rel);
+      uint64_t gate = gate_.load(std::memory_order_acquire);
+      seen = gate / kRegion;
+      bool inside = false;
+      while ((gate & kOpen) && gate / kRegion == seen && !inside)
+        inside = gate_.compare_exchange_weak(gate, gate + 1,
+                                             std::memory_order_acq_rel);
+      if (!inside) continue;
+      if (worker <= helpers_) work(worker);
+      gate_.fetch_sub(1, std::memory_order_acq_rel);
     }
   }
 
@@ -115,14 +127,13 @@ class Pool {
   TaskBody body_ = nullptr;
   void* context_ = nullptr;
   int64_t tasks_ = 0;
+  int helpers_ = 0;
+  int workers_ = 0;
   alignas(64) std::atomic<int64_t> next_task_{0};
-  alignas(64) std::atomic<uint64_t> generation_{0};
-  alignas(64) std::atomic<int> active_{0};
-  std::atomic<int> helpers_{0};
-  std::atomic<int> parked_{0};
+  alignas(64) std::atomic<uint64_t> gate_{0};
+  alignas(64) std::atomic<int> parked_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::thread> workers_;
 };
 
 // Never destroyed: workers may outlive static destructors at exit. Replaced in

@@ -13,6 +13,9 @@ constexpr int64_t kWantedBlocks = 32;
 constexpr int64_t kPointersPerBlock = 32768;  // 256 KiB
 // A run shorter than this spends more on pointers than on products.
 constexpr int64_t kShallow = 8;
+// Leaving taps out pays from this share of them outside, and for images enough
+// to fill a tile.
+constexpr double kOutsideShare = 0.1;
 
 // Scratch is counted in floats; a pointer takes the room of two.
 constexpr int64_t kPointerFloats = sizeof(void*) / sizeof(float);
@@ -97,6 +100,28 @@ void WeightPanels::fill(int64_t chunk, int64_t index,
   }
 }
 
+namespace {
+
+// The share of (pixel, tap) pairs whose source is outside.
+double outside_share(const TapConvolution& conv) {
+  int64_t outside = 0;
+  for (int64_t i = 0; i < conv.grid_h; i++)
+    for (int64_t j = 0; j < conv.grid_w; j++)
+      each_tap_at(conv, i, j, [](int64_t, int64_t) {},
+                  [&](int64_t) { outside++; });
+  return static_cast<double>(outside) /
+         static_cast<double>(conv.grid_h * conv.grid_w * conv.tap_count);
+}
+
+bool pays_by_position(const TapConvolution& conv, int max_rows) {
+  constexpr int64_t small = 1024;  // pixels; a larger image has little border
+  const int64_t positions = conv.grid_h * conv.grid_w;
+  return conv.tap_count > 1 && positions <= small && 2 * conv.n >= max_rows &&
+         outside_share(conv) > kOutsideShare;
+}
+
+}  // namespace
+
 TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
                      const MicroKernels& mk)
     : conv_(conv),
@@ -104,6 +129,7 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
       mk_(mk),
       taps_(conv.tap_count),
       gathers_(taps_ > 1 && weights.depth() < kShallow),
+      by_position_(!gathers_ && pays_by_position(conv, mk.max_rows)),
       zeros_(static_cast<size_t>(weights.depth()), 1) {
   std::fill_n(zeros_.of(0), weights.depth(), 0.0f);
   const int64_t tiles = ceil_div(conv.pixels() * weights.chunks(), mk.max_rows);
@@ -115,28 +141,24 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
 }
 
 size_t TapRunner::scratch_floats() const {
-  const int64_t pointers = block_pixels_ * (taps_ + 1);
-  const int64_t patches = gathers_ ? block_pixels_ * taps_ * weights_.depth() : 0;
+  const int64_t pointers = block_pixels_ * (taps_ + 1) + 2 * taps_;
+  const int64_t patches =
+      gathers_ ? block_pixels_ * taps_ * weights_.depth() : 0;
   return static_cast<size_t>(pointers * kPointerFloats + patches);
 }
 
-void TapRunner::fill_pointers(const TapConvolution& conv,
-                              const RowTiles& tiles, int64_t begin,
-                              int64_t end, int64_t chunk,
-                              const float** table) const {
-  const int64_t channel = chunk * weights_.depth();
-  const float* zeros = zeros_.of(0);
-  int64_t tile = 0, tile_begin = 0;
-  int rows = tiles.size(0);
-  each_tap(conv, begin, end,
-           [&](int64_t pixel, int64_t tap, const float* source) {
-             if (pixel == tile_begin + rows) {
-               tile_begin += rows;
-               rows = tiles.size(++tile);
-             }
-             table[tile_begin * taps_ + tap * rows + pixel - tile_begin] =
-                 source ? source + channel : zeros;
-           });
+TapRunner::Tables TapRunner::cut(float* scratch) const {
+  static_assert(sizeof(int64_t) == sizeof(void*));
+  Tables tables;
+  tables.source = reinterpret_cast<const float**>(scratch);
+  scratch += block_pixels_ * taps_ * kPointerFloats;
+  tables.weight = reinterpret_cast<const float**>(scratch);
+  scratch += taps_ * kPointerFloats;
+  tables.out = reinterpret_cast<float**>(scratch);
+  scratch += block_pixels_ * kPointerFloats;
+  tables.places = reinterpret_cast<int64_t*>(scratch);
+  tables.patches = scratch + taps_ * kPointerFloats;
+  return tables;
 }
 
 // Copies each pixel's taps into one row of taps * depth floats and leaves the
@@ -160,47 +182,105 @@ void TapRunner::gather(const RowTiles& tiles, const float** table,
   }
 }
 
-void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
-                    int64_t end, float* scratch) const {
-  const RowTiles tiles(end - begin, mk_.max_rows);
-  auto** table = reinterpret_cast<const float**>(scratch);
-  auto** out = reinterpret_cast<float**>(scratch) + block_pixels_ * taps_;
-  auto* patches = reinterpret_cast<float*>(out + block_pixels_);
-  fill_pointers(conv, tiles, begin, end, chunk, table);
-  if (gathers_) gather(tiles, table, patches);
-  for (int64_t pixel = begin; pixel < end; pixel++)
-    out[pixel - begin] =
-        out_pointer(conv, pixel) + chunk * weights_.columns();
-
-  const int64_t runs = gathers_ ? 1 : taps_;
-  const int64_t depth = gathers_ ? taps_ * weights_.depth() : weights_.depth();
+void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
+                         const RowTiles& tiles, int64_t runs,
+                         const int64_t* places, const Tables& tables,
+                         int64_t rows) const {
+  const int64_t stride = gathers_ ? taps_ : runs;  // of a row in the table
+  const int64_t depth = weights_.depth() * (gathers_ ? taps_ : 1);
   for (int64_t index = 0; index < weights_.panels(); index++) {
     const WeightPanels::Panel panel = weights_.panel(chunk, index);
+    for (int64_t run = 0; run < runs; run++)
+      tables.weight[run] =
+          panel.b + (places ? places[run] : run) * depth * panel.step;
     const float* bias =
         conv.bias ? conv.bias + chunk * weights_.columns() + panel.column
                   : nullptr;
     for (int64_t t = 0; t < tiles.count; t++) {
       const int64_t first = tiles.begin(t);
-      const int rows = tiles.size(t);
-      const RowsTile tile{runs,
-                          depth,
-                          table + first * taps_,
-                          panel.b,
-                          depth * panel.step,
-                          panel.step,
-                          {out + first, panel.width, bias, false,
-                           conv.activation}};
-      mk_.rows[panel.vectors][rows](tile);
+      mk_.rows[panel.vectors][tiles.size(t)](
+          {runs, depth, tables.source + first * stride, tables.weight,
+           panel.step,
+           {tables.out + first, panel.width, bias, false, conv.activation}});
     }
-    for (int64_t i = 0; i < end - begin; i++) out[i] += panel.width;
+    for (int64_t i = 0; i < rows; i++) tables.out[i] += panel.width;
   }
+}
+
+void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
+                    int64_t end, float* scratch) const {
+  const RowTiles tiles(end - begin, mk_.max_rows);
+  const Tables tables = cut(scratch);
+  const int64_t channel = chunk * weights_.depth();
+  const int64_t column = chunk * weights_.columns();
+  const float* zeros = zeros_.of(0);
+  for (int64_t t = 0; t < tiles.count; t++) {
+    const int64_t first = tiles.begin(t), rows = tiles.size(t);
+    const float** source = tables.source + first * taps_;
+    float** out = tables.out + first;
+    each_pixel(conv, begin + first, begin + first + rows,
+               [&](int64_t n, int64_t i, int64_t j) {
+                 const float* image = conv.image(n) + channel;
+                 each_tap_at(
+                     conv, i, j,
+                     [&](int64_t tap, int64_t offset) {
+                       source[tap * rows] = image + offset;
+                     },
+                     [&](int64_t tap) { source[tap * rows] = zeros; });
+                 source++;
+                 *out++ = conv.out_pixel_at(n, i, j) + column;
+               });
+  }
+  if (gathers_) gather(tiles, tables.source, tables.patches);
+  multiply(conv, chunk, tiles, gathers_ ? 1 : taps_, nullptr, tables,
+           end - begin);
+}
+
+void TapRunner::run_position(int64_t chunk, int64_t position, int64_t begin,
+                             int64_t end, float* scratch) const {
+  const int64_t i = position / conv_.grid_w, j = position % conv_.grid_w;
+  const RowTiles tiles(end - begin, mk_.max_rows);
+  const Tables tables = cut(scratch);
+  int64_t runs = 0;
+  int64_t* places = tables.places;
+  each_tap_at(conv_, i, j, [&](int64_t tap, int64_t) { places[runs++] = tap; },
+              [](int64_t) {});
+  const int64_t h0 = i * conv_.step_h + conv_.base_h;
+  const int64_t w0 = j * conv_.step_w + conv_.base_w;
+  const int64_t origin = (h0 * conv_.source_w + w0) * conv_.source_c +
+                         chunk * weights_.depth();
+  for (int64_t t = 0; t < tiles.count; t++) {
+    const int64_t first = tiles.begin(t);
+    const float** source = tables.source + first * runs;
+    for (int64_t run = 0; run < runs; run++)
+      for (int row = 0; row < tiles.size(t); row++)
+        *source++ = conv_.image(begin + first + row) + origin +
+                    conv_.taps[places[run]].offset;
+  }
+  for (int64_t n = begin; n < end; n++)
+    tables.out[n - begin] =
+        conv_.out_pixel_at(n, i, j) + chunk * weights_.columns();
+  multiply(conv_, chunk, tiles, runs, places, tables, end - begin);
 }
 
 void TapRunner::run_all(int threads) const {
   const int64_t pixels = conv_.pixels();
   if (pixels == 0) return;
-  const int64_t blocks = ceil_div(pixels, block_pixels_);
   const Scratch scratch(scratch_floats(), threads);
+  if (by_position_) {
+    const int64_t images = ceil_div(conv_.n, block_pixels_);
+    const int64_t blocks = conv_.grid_h * conv_.grid_w * images;
+    parallel_for(blocks * weights_.chunks(), threads,
+                 [&](int64_t task, int worker) {
+                   const int64_t block = task % blocks;
+                   run_position(task / blocks, block / images,
+                                conv_.n * (block % images) / images,
+                                conv_.n * (block % images + 1) / images,
+                                scratch.of(worker));
+                 });
+    return;
+  }
+  const int64_t blocks = ceil_div(pixels, block_pixels_);
   parallel_for(blocks * weights_.chunks(), threads,
                [&](int64_t task, int worker) {
                  const int64_t begin = task % blocks * block_pixels_;
@@ -221,26 +301,39 @@ bool rows_are_runs(const ConvShape& d) {
 
 }  // namespace
 
+void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
+  conv.taps = taps.data();
+  conv.tap_count = static_cast<int64_t>(taps.size());
+  conv.low_h = conv.low_w = INT64_MAX;
+  conv.high_h = conv.high_w = INT64_MIN;
+  for (Tap& tap : taps) {
+    tap.offset = (tap.h * conv.source_w + tap.w) * conv.source_c;
+    conv.low_h = std::min(conv.low_h, tap.h);
+    conv.high_h = std::max(conv.high_h, tap.h);
+    conv.low_w = std::min(conv.low_w, tap.w);
+    conv.high_w = std::max(conv.high_w, tap.w);
+  }
+}
+
 std::vector<Tap> forward_taps(const ConvForward& f) {
   const ConvShape& d = f.shape;
   const int64_t across = rows_are_runs(d) ? 1 : d.s;
   std::vector<Tap> taps;
   for (int64_t r = 0; r < d.r; r++)
     for (int64_t s = 0; s < across; s++)
-      taps.push_back({r * d.dilation_h, s * d.dilation_w, r * across + s});
+      taps.push_back({r * d.dilation_h, s * d.dilation_w, r * across + s, 0});
   return taps;
 }
 
 TapConvolution forward_convolution(const ConvForward& f,
-                                   const std::vector<Tap>& taps) {
+                                   std::vector<Tap>& taps) {
   const ConvShape& d = f.shape;
   TapConvolution conv{};
   conv.source = f.x;
   conv.source_h = d.h, conv.source_w = d.w, conv.source_c = d.c;
   conv.step_h = d.stride_h, conv.step_w = d.stride_w;
   conv.base_h = -d.pad_top, conv.base_w = -d.pad_left;
-  conv.taps = taps.data();
-  conv.tap_count = static_cast<int64_t>(taps.size());
+  set_taps(conv, taps);
   conv.n = d.n, conv.grid_h = d.p, conv.grid_w = d.q;
   conv.out = f.y;
   conv.out_image = d.p * d.q * d.k;
@@ -274,7 +367,7 @@ std::vector<Tap> backward_input_taps(const ConvBackwardInput& b,
     for (int64_t s = 0; s < d.s; s++) {
       const int64_t w = class_w + d.pad_left - s * d.dilation_w;
       if (w % d.stride_w) continue;
-      taps.push_back({h / d.stride_h, w / d.stride_w, r * d.s + s});
+      taps.push_back({h / d.stride_h, w / d.stride_w, r * d.s + s, 0});
     }
   }
   return taps;
@@ -282,14 +375,13 @@ std::vector<Tap> backward_input_taps(const ConvBackwardInput& b,
 
 TapConvolution backward_input_convolution(const ConvBackwardInput& b,
                                           int64_t class_h, int64_t class_w,
-                                          const std::vector<Tap>& taps) {
+                                          std::vector<Tap>& taps) {
   const ConvShape& d = b.shape;
   TapConvolution conv{};
   conv.source = b.dy;
   conv.source_h = d.p, conv.source_w = d.q, conv.source_c = d.k;
   conv.step_h = conv.step_w = 1;
-  conv.taps = taps.data();
-  conv.tap_count = static_cast<int64_t>(taps.size());
+  set_taps(conv, taps);
   conv.n = d.n;
   conv.grid_h = ceil_div(d.h - class_h, d.stride_h);
   conv.grid_w = ceil_div(d.w - class_w, d.stride_w);

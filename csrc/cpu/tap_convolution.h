@@ -22,8 +22,9 @@
 namespace tw::cpu {
 
 struct Tap {
-  int64_t h, w;   // offset in the source
-  int64_t index;  // which weight matrix
+  int64_t h, w;        // offset in the source
+  int64_t index;       // which weight matrix
+  int64_t offset;      // the same as h, w, in floats
 };
 
 // The weight matrices W_t (depth x columns) of one or more groups, copied to
@@ -69,6 +70,7 @@ struct TapConvolution {
   int64_t step_h, step_w, base_h, base_w;
   const Tap* taps;
   int64_t tap_count;
+  int64_t low_h, high_h, low_w, high_w;  // extreme offsets of the taps
 
   int64_t n, grid_h, grid_w;
   // Where grid pixel (n, i, j) goes.
@@ -79,9 +81,56 @@ struct TapConvolution {
   Activation activation;
 
   int64_t pixels() const { return n * grid_h * grid_w; }
+  const float* image(int64_t index) const {
+    return source + index * source_h * source_w * source_c;
+  }
+  // Where grid pixel (image, i, j) goes.
+  float* out_pixel_at(int64_t index, int64_t i, int64_t j) const {
+    return out + index * out_image + i * out_row + j * out_pixel;
+  }
 };
 
-// Runs a block of grid pixels at a time.
+// Calls visit(tap, float offset in an image) for the taps of grid pixel (i, j)
+// that are inside the source, and outside(tap) for the others.
+template <class Visit, class Outside>
+void each_tap_at(const TapConvolution& conv, int64_t i, int64_t j, Visit visit,
+                 Outside outside) {
+  const int64_t h0 = i * conv.step_h + conv.base_h;
+  const int64_t w0 = j * conv.step_w + conv.base_w;
+  const int64_t origin = (h0 * conv.source_w + w0) * conv.source_c;
+  const bool all_inside =
+      h0 + conv.low_h >= 0 && h0 + conv.high_h < conv.source_h &&
+      w0 + conv.low_w >= 0 && w0 + conv.high_w < conv.source_w;
+  for (int64_t t = 0; t < conv.tap_count; t++) {
+    const Tap& tap = conv.taps[t];
+    const int64_t h = h0 + tap.h, w = w0 + tap.w;
+    if (all_inside || (h >= 0 && h < conv.source_h && w >= 0 &&
+                       w < conv.source_w))
+      visit(t, origin + tap.offset);
+    else
+      outside(t);
+  }
+}
+
+// Calls visit(n, i, j) for grid pixels [begin, end) in order.
+template <class Visit>
+void each_pixel(const TapConvolution& conv, int64_t begin, int64_t end,
+                Visit visit) {
+  int64_t j = begin % conv.grid_w;
+  int64_t i = begin / conv.grid_w % conv.grid_h;
+  int64_t n = begin / conv.grid_w / conv.grid_h;
+  for (int64_t pixel = begin; pixel < end; pixel++) {
+    visit(n, i, j);
+    if (++j < conv.grid_w) continue;
+    j = 0;
+    if (++i < conv.grid_h) continue;
+    i = 0, n++;
+  }
+}
+
+// Runs a block of grid pixels at a time: consecutive ones, or, where much of
+// the taps of a small image fall outside it, one position of many images, so
+// that a tap outside for one is outside for all and is left out.
 class TapRunner {
  public:
   TapRunner(const TapConvolution& conv, const WeightPanels& weights,
@@ -101,66 +150,46 @@ class TapRunner {
   void run_all(int threads) const;
 
  private:
-  void fill_pointers(const TapConvolution& conv, const RowTiles& tiles,
-                     int64_t begin, int64_t end, int64_t chunk,
-                     const float** table) const;
+  // A worker's scratch, cut up.
+  struct Tables {
+    const float** source;  // [tile][tap][row of the tile]
+    const float** weight;  // [tap]
+    float** out;           // [row]
+    int64_t* places;       // [tap]
+    float* patches;
+  };
+  Tables cut(float* scratch) const;
+
+  void run_position(int64_t chunk, int64_t position, int64_t begin,
+                    int64_t end, float* scratch) const;
   void gather(const RowTiles& tiles, const float** table, float* patches) const;
+  // The products of `runs` taps, given by their places in the tap list, for
+  // tiles whose tables are filled.
+  void multiply(const TapConvolution& conv, int64_t chunk,
+                const RowTiles& tiles, int64_t runs, const int64_t* places,
+                const Tables& tables, int64_t rows) const;
 
   const TapConvolution& conv_;
   const WeightPanels& weights_;
   const MicroKernels& mk_;
   int64_t taps_, block_pixels_;
-  bool gathers_;
+  bool gathers_, by_position_;
   Scratch zeros_;
 };
 
-// Calls visit(pixel - begin, tap, pointer) for grid pixels [begin, end) and
-// each tap; the pointer is null where the tap is outside the source.
-template <class Visit>
-void each_tap(const TapConvolution& conv, int64_t begin, int64_t end,
-              Visit visit) {
-  int64_t j = begin % conv.grid_w;
-  int64_t i = begin / conv.grid_w % conv.grid_h;
-  int64_t n = begin / conv.grid_w / conv.grid_h;
-  for (int64_t pixel = begin; pixel < end; pixel++) {
-    const int64_t h0 = i * conv.step_h + conv.base_h;
-    const int64_t w0 = j * conv.step_w + conv.base_w;
-    const float* image =
-        conv.source + n * conv.source_h * conv.source_w * conv.source_c;
-    for (int64_t t = 0; t < conv.tap_count; t++) {
-      const int64_t h = h0 + conv.taps[t].h, w = w0 + conv.taps[t].w;
-      const bool inside =
-          h >= 0 && h < conv.source_h && w >= 0 && w < conv.source_w;
-      visit(pixel - begin, t,
-            inside ? image + (h * conv.source_w + w) * conv.source_c : nullptr);
-    }
-    if (++j == conv.grid_w) {
-      j = 0;
-      if (++i == conv.grid_h) i = 0, n++;
-    }
-  }
-}
-
-// Where grid pixel `pixel` goes.
-inline float* out_pointer(const TapConvolution& conv, int64_t pixel) {
-  const int64_t j = pixel % conv.grid_w;
-  const int64_t i = pixel / conv.grid_w % conv.grid_h;
-  const int64_t n = pixel / conv.grid_w / conv.grid_h;
-  return conv.out + n * conv.out_image + i * conv.out_row + j * conv.out_pixel;
-}
-
 // The passes of a convolution as tap convolutions. A filter row of the forward
-// pass may be one tap of s * c channels, where its pixels lie side by side.
+// pass may be one tap of s * c channels, where its pixels lie side by side. The
+// convolution points to its taps and completes them.
 std::vector<Tap> forward_taps(const ConvForward& problem);
 TapConvolution forward_convolution(const ConvForward& problem,
-                                   const std::vector<Tap>& taps);
+                                   std::vector<Tap>& taps);
 WeightLayout forward_weights(const ConvForward& problem);
 // The residue class (h % stride_h, w % stride_w) = (class_h, class_w).
 std::vector<Tap> backward_input_taps(const ConvBackwardInput& problem,
                                      int64_t class_h, int64_t class_w);
 TapConvolution backward_input_convolution(const ConvBackwardInput& problem,
                                           int64_t class_h, int64_t class_w,
-                                          const std::vector<Tap>& taps);
+                                          std::vector<Tap>& taps);
 WeightLayout backward_input_weights(const ConvBackwardInput& problem);
 
 }  // namespace tw::cpu

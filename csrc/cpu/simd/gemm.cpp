@@ -66,7 +66,7 @@ void rows_tile(const RowsTile& t) {
   for (int64_t run = 0; run < t.runs; run++, pointers += rows) {
     const float* a[rows];
     TW_UNROLL for (int i = 0; i < rows; i++) a[i] = pointers[i];
-    const float* b = t.b + run * t.b_run;
+    const float* b = t.b[run];
     for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
       Vec b_vec[vectors];
       TW_UNROLL for (int j = 0; j < vectors; j++)
