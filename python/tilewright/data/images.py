@@ -85,7 +85,7 @@ def read_image(path: str | os.PathLike[str], size: int = 28) -> DecodedImage:
     if side != size:
         resized = Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS)
         square = np.asarray(resized, np.float32)
-    pixels = np.clip(square / np.float32(255), 0, 1)[..., np.newaxis]
+    pixels = np.clip(square / np.float32(255), 0, 1, dtype=np.float32)[..., np.newaxis]
     return DecodedImage(pixels, inverted)
 
 

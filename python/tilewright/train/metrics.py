@@ -45,7 +45,8 @@ def accuracy(outputs: Array, targets: Array) -> NDArray[np.bool_]:
             "accuracy: expected outputs (N, C) and targets (N,), got "
             f"{outputs.shape} and {targets.shape}"
         )
-    return np.equal(outputs.argmax(axis=1), targets)
+    right: NDArray[np.bool_] = np.equal(outputs.argmax(axis=1), targets)
+    return right
 
 
 METRICS: dict[str, MetricFunction] = {"accuracy": accuracy}

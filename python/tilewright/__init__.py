@@ -1,0 +1,98 @@
+"""Neural networks trained by hand-written kernels, from NumPy arrays.
+
+    import tilewright as tw
+    from tilewright import nn, optim, data
+
+Nothing heavy is imported here: each name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Where each public name lives; None: it is a module of that name.
+_HOMES: dict[str, str | None] = {
+    "Tensor": "autograd",
+    "Trainer": "train",
+    "autograd": None,
+    "backend": "kernels",
+    "bench": None,
+    "data": None,
+    "errors": None,
+    "get_num_threads": "kernels",
+    "info": "environment",
+    "interop": None,
+    "kernels": None,
+    "load": "nn.serialization",
+    "manual_seed": "random",
+    "models": None,
+    "nn": None,
+    "no_grad": "autograd",
+    "optim": None,
+    "random": None,
+    "save": "nn.serialization",
+    "set_num_threads": "kernels",
+    "tensor": "autograd",
+    "train": None,
+    "use": "kernels",
+}
+
+__all__ = [
+    "Tensor",
+    "Trainer",
+    "__version__",
+    "backend",
+    "data",
+    "get_num_threads",
+    "info",
+    "kernels",
+    "load",
+    "manual_seed",
+    "nn",
+    "no_grad",
+    "optim",
+    "random",
+    "save",
+    "set_num_threads",
+    "tensor",
+    "use",
+]
+
+if TYPE_CHECKING:
+    from tilewright import (
+        autograd,
+        data,
+        errors,
+        kernels,
+        models,
+        nn,
+        optim,
+        random,
+        train,
+    )
+    from tilewright.autograd import Tensor, no_grad, tensor
+    from tilewright.environment import info
+    from tilewright.kernels import backend, get_num_threads, set_num_threads, use
+    from tilewright.nn.serialization import load, save
+    from tilewright.random import manual_seed
+    from tilewright.train import Trainer
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tilewright' has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return importlib.import_module(f"tilewright.{name}")
+    value = getattr(importlib.import_module(f"tilewright.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted(__all__)

@@ -1,0 +1,211 @@
+"""Which backend a call goes to.
+
+A backend is a module with the functions of
+:class:`tilewright.kernels.backends.protocol.Backend`. NumPy arrays go to the one
+chosen by, in this order: ``with tw.backend(name)``, ``tw.use(name)``, the
+environment variable ``TILEWRIGHT_BACKEND``, else ``auto``. Under ``auto`` float32
+goes to ``cpu`` where the compiled extension is there and to ``numpy`` where it is
+not, and float64 to ``numpy``. A backend asked for by name is never replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import cast
+
+import numpy as np
+
+from tilewright.errors import BackendUnavailableError
+from tilewright.kernels.backends.protocol import Backend
+
+AUTO = "auto"
+ENVIRONMENT_VARIABLE = "TILEWRIGHT_BACKEND"
+
+_modules: dict[str, str] = {
+    "numpy": "tilewright.kernels.backends.numpy",
+    "cpu": "tilewright.kernels.backends.cpu",
+}
+_loaded: dict[str, Backend] = {}
+_reasons: dict[str, str] = {}
+_routes: dict[tuple[str, np.dtype[np.generic]], Backend] = {}
+_process_choice: str | None = None
+_context_choice: ContextVar[str | None] = ContextVar("backend", default=None)
+
+
+def register(name: str, module: str) -> None:
+    """Add a backend under a name.
+
+    Parameters
+    ----------
+    name
+        What ``tw.use`` will take.
+    module
+        Dotted name of its module, imported at first use.
+    """
+    _modules[name] = module
+    _routes.clear()
+
+
+def names() -> list[str]:
+    """Return the backends' names, available or not."""
+    return list(_modules)
+
+
+def load(name: str) -> Backend:
+    """Return a backend by its name, importing it at the first call.
+
+    Raises
+    ------
+    ValueError
+        If there is no backend of that name.
+    BackendUnavailableError
+        If there is, but it does not load here; a failure is remembered.
+    """
+    if name in _loaded:
+        return _loaded[name]
+    if name not in _modules:
+        raise ValueError(f"backend: name must be {_choices()}, got {name!r}")
+    if name not in _reasons:
+        try:
+            module = importlib.import_module(_modules[name])
+        except ImportError as error:
+            _reasons[name] = str(error)
+        else:
+            _loaded[name] = cast(Backend, module)
+            return _loaded[name]
+    raise BackendUnavailableError(
+        f"backend {name!r} is not available: {_reasons[name]}"
+    )
+
+
+def unavailable_reason(name: str) -> str | None:
+    """Return why a backend does not load here, or None where it does."""
+    try:
+        load(name)
+    except BackendUnavailableError:
+        return _reasons[name]
+    return None
+
+
+def available() -> list[str]:
+    """Return the names of the backends that load here.
+
+    Examples
+    --------
+    >>> "numpy" in available()
+    True
+    """
+    return [name for name in _modules if unavailable_reason(name) is None]
+
+
+def use(name: str) -> None:
+    """Choose the backend of the whole process.
+
+    Parameters
+    ----------
+    name
+        ``"numpy"``, ``"cpu"`` or ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
+    BackendUnavailableError
+        If it does not load here.
+
+    Examples
+    --------
+    >>> use("numpy")
+    >>> use("auto")
+    """
+    global _process_choice
+    _process_choice = _checked(name)
+
+
+@contextlib.contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Choose the backend inside of a ``with`` block, for this thread or task.
+
+    Parameters
+    ----------
+    name
+        ``"numpy"``, ``"cpu"`` or ``"auto"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backend.
+    BackendUnavailableError
+        If it does not load here.
+
+    Examples
+    --------
+    >>> with backend("numpy"):
+    ...     chosen()
+    'numpy'
+    """
+    token = _context_choice.set(_checked(name))
+    try:
+        yield
+    finally:
+        _context_choice.reset(token)
+
+
+def chosen() -> str:
+    """Return the choice in force: a backend's name or ``"auto"``."""
+    return _context_choice.get() or _process_choice or _from_environment()
+
+
+def for_dtype(op: str, dtype: np.dtype[np.generic]) -> Backend:
+    """Return the backend that computes ``op`` on NumPy arrays of a dtype.
+
+    Raises
+    ------
+    TypeError
+        If a backend was chosen by name that does not compute in this dtype.
+    """
+    name = _context_choice.get() or _process_choice or _from_environment()
+    found = _routes.get((name, dtype))
+    return found if found is not None else _route(op, name, dtype)
+
+
+def _route(op: str, name: str, dtype: np.dtype[np.generic]) -> Backend:
+    if name == AUTO:
+        best = dtype == np.float32 and unavailable_reason("cpu") is None
+        found = load("cpu" if best else "numpy")
+    else:
+        found = load(name)
+    if dtype.name not in found.dtypes:
+        raise TypeError(
+            f"{op}: backend {name!r} computes in {' or '.join(found.dtypes)}, got "
+            f"{dtype.name}; convert with astype(np.{found.dtypes[0]}), or choose "
+            "tw.backend('numpy')"
+        )
+    _routes[name, dtype] = found
+    return found
+
+
+def _from_environment() -> str:
+    """Read the environment once: the first use decides for the process."""
+    global _process_choice
+    name = os.environ.get(ENVIRONMENT_VARIABLE, "") or AUTO
+    if name != AUTO and name not in _modules:
+        raise ValueError(
+            f"{ENVIRONMENT_VARIABLE}: must be {_choices()}, got {name!r}"
+        )
+    _process_choice = _checked(name)
+    return _process_choice
+
+
+def _checked(name: str) -> str:
+    if name != AUTO:
+        load(name)
+    return name
+
+
+def _choices() -> str:
+    return ", ".join(repr(name) for name in _modules) + f" or {AUTO!r}"
