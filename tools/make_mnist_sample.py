@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.data.files import write_atomic
+from tilewright.atomic import write_atomic
 from tilewright.data.mnist import mnist
 
 SAMPLE = Path(__file__).resolve().parents[1] / "python/tilewright/data/mnist_sample.npz"

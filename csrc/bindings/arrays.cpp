@@ -1,5 +1,6 @@
 #include "bindings/arrays.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "cpu/allocator.h"
@@ -14,17 +15,23 @@ std::string text(const Shape& shape) {
   return result + (shape.size() == 1 ? ",)" : ")");
 }
 
+// Texts are made only to be thrown: a call's arrays are many, and some calls
+// take less than the making of a text.
+[[noreturn]] void fail(const char* name, const std::string& message) {
+  throw std::invalid_argument(std::string(name) + ": " + message);
+}
+
 template <class T>
 void check(const py::array& array, const char* name, int ndim) {
   if (!py::isinstance<py::array_t<T>>(array))
     throw py::type_error(std::string(name) + ": unexpected dtype " +
                          std::string(py::str(array.dtype())));
-  expect(ndim < 0 || array.ndim() == ndim,
-         std::string(name) + ": expected " + std::to_string(ndim) +
-             " dimensions, got " + std::to_string(array.ndim()));
-  expect((array.flags() & py::array::c_style) != 0 &&
-             reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0,
-         std::string(name) + ": expected a C-contiguous, aligned array");
+  if (ndim >= 0 && array.ndim() != ndim)
+    fail(name, "expected " + std::to_string(ndim) + " dimensions, got " +
+                   std::to_string(array.ndim()));
+  if ((array.flags() & py::array::c_style) == 0 ||
+      reinterpret_cast<uintptr_t>(array.data()) % alignof(T) != 0)
+    fail(name, "expected a C-contiguous, aligned array");
 }
 
 template <class T>
@@ -49,13 +56,13 @@ int64_t product(const Shape& shape) {
   int64_t result = 1;
   bool overflow = false, empty = false;
   for (int64_t size : shape) {
-    expect(size >= 0, "negative size in shape " + text(shape));
+    if (size < 0) expect(false, "negative size in shape " + text(shape));
     empty |= size == 0;
     overflow |= __builtin_mul_overflow(result, size, &result);
   }
   if (empty) return 0;
-  expect(!overflow && result <= INT64_MAX / 8,
-         "array too large: shape " + text(shape));
+  if (overflow || result > INT64_MAX / 8)
+    expect(false, "array too large: shape " + text(shape));
   return result;
 }
 
@@ -69,17 +76,24 @@ const int64_t* read_int64(const py::array& array, const char* name, int ndim) {
   return static_cast<const int64_t*>(array.data());
 }
 
+const uint8_t* read_bytes(const py::array& array, const char* name, int ndim) {
+  check<uint8_t>(array, name, ndim);
+  return static_cast<const uint8_t*>(array.data());
+}
+
 float* write(const py::array& array, const char* name, int ndim) {
   check<float>(array, name, ndim);
-  expect(array.writeable(), std::string(name) + ": the array is read-only");
+  if (!array.writeable()) fail(name, "the array is read-only");
   return static_cast<float*>(const_cast<void*>(array.data()));
 }
 
 void expect_shape(const py::array& array, const char* name,
                   const Shape& shape) {
-  const Shape actual = shape_of(array);
-  expect(actual == shape, std::string(name) + ": expected shape " +
-                              text(shape) + ", got " + text(actual));
+  const bool same = array.ndim() == static_cast<ssize_t>(shape.size()) &&
+                    std::equal(shape.begin(), shape.end(), array.shape());
+  if (!same)
+    fail(name,
+         "expected shape " + text(shape) + ", got " + text(shape_of(array)));
 }
 
 py::array empty(const Shape& shape) { return make<float>(shape); }

@@ -23,12 +23,17 @@ using Shape = std::vector<int64_t>;
 // aligned.
 const float* read(const py::array& array, const char* name, int ndim);
 const int64_t* read_int64(const py::array& array, const char* name, int ndim);
+const uint8_t* read_bytes(const py::array& array, const char* name, int ndim);
 // The same, and the array must be writeable.
 float* write(const py::array& array, const char* name, int ndim);
 
 // Throws std::invalid_argument naming both shapes where they differ.
 void expect_shape(const py::array& array, const char* name, const Shape& shape);
 void expect(bool condition, const std::string& message);
+// The same without making a string where all is well.
+inline void expect(bool condition, const char* message) {
+  if (!condition) expect(false, std::string(message));
+}
 
 Shape shape_of(const py::array& array);
 // Throws std::invalid_argument where a size is negative or the product

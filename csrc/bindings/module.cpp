@@ -6,9 +6,11 @@ PYBIND11_MODULE(_cpu, m) {
   tw::bindings::bind_runtime(m);
   tw::bindings::bind_gemm(m);
   tw::bindings::bind_conv2d(m);
+  tw::bindings::bind_conv2d_max_pool2d(m);
   tw::bindings::bind_pool2d(m);
   tw::bindings::bind_softmax_cross_entropy(m);
   tw::bindings::bind_adam(m);
   tw::bindings::bind_sgd(m);
   tw::bindings::bind_elementwise(m);
+  tw::bindings::bind_roofline(m);
 }

@@ -19,6 +19,9 @@ struct Algorithm {
   // Null where the kernel takes the problem, else the reason why it does not.
   const char* (*refuse)(const Problem&);
   void (*run)(const Problem&);
+  // Null where nothing later in the list is faster, else why; not asked of a
+  // kernel that is forced.
+  const char* (*slower)(const Problem&) = nullptr;
 };
 
 // What is known of a family at run time, kept for the life of the process.
@@ -57,6 +60,7 @@ class AlgorithmList {
       const char* why = algorithm.isa > isa
                             ? "its instruction set is not in force"
                             : algorithm.refuse(problem);
+      if (!why && !forced && algorithm.slower) why = algorithm.slower(problem);
       if (!why) {
         detail::note_run(family_, algorithm.name);
         return algorithm.run(problem);

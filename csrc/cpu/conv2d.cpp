@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpu/algorithm.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/depthwise.h"
 #include "cpu/parallel.h"
 #include "cpu/tap_convolution.h"
@@ -95,8 +96,8 @@ void run_taps_depthwise(const TapConvolution& conv, const float* weight,
 template <const DepthwiseKernels& kernels>
 void run_depthwise(const ConvForward& f) {
   std::vector<Tap> taps = forward_taps(f);
-  run_taps_depthwise<kernels>(forward_convolution(f, taps), f.weight,
-                              f.shape.c, threads_for_flops(f.shape.flops()));
+  run_taps_depthwise<kernels>(forward_convolution(f, taps), f.weight, f.shape.c,
+                              threads_for_flops(f.shape.flops()));
 }
 
 template <const DepthwiseKernels& kernels>
@@ -109,15 +110,27 @@ void run_depthwise(const ConvBackwardInput& b) {
 
 const Algorithm<ConvForward> kForward[] = {
 #if defined(__x86_64__)
+    winograd<ConvForward, ConvWay::winograd4, avx512::kMicroKernels,
+             avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
+    winograd<ConvForward, ConvWay::winograd2, avx512::kMicroKernels,
+             avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
      run_depthwise<avx512::kDepthwiseKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
+    winograd<ConvForward, ConvWay::winograd4, avx2::kMicroKernels,
+             avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
+    winograd<ConvForward, ConvWay::winograd2, avx2::kMicroKernels,
+             avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
      run_depthwise<avx2::kDepthwiseKernels>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
+    winograd<ConvForward, ConvWay::winograd4, neon::kMicroKernels,
+             neon::kWinograd4>("winograd4_neon", Isa::neon),
+    winograd<ConvForward, ConvWay::winograd2, neon::kMicroKernels,
+             neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"depthwise_neon", Isa::neon, refuse_not_depthwise,
      run_depthwise<neon::kDepthwiseKernels>},
     {"implicit_neon", Isa::neon, refuse_none,
@@ -129,15 +142,27 @@ const AlgorithmList kForwardList("conv2d", kForward);
 
 const Algorithm<ConvBackwardInput> kBackwardInput[] = {
 #if defined(__x86_64__)
+    winograd<ConvBackwardInput, ConvWay::winograd4, avx512::kMicroKernels,
+             avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
+    winograd<ConvBackwardInput, ConvWay::winograd2, avx512::kMicroKernels,
+             avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
      run_depthwise<avx512::kDepthwiseKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
+    winograd<ConvBackwardInput, ConvWay::winograd4, avx2::kMicroKernels,
+             avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
+    winograd<ConvBackwardInput, ConvWay::winograd2, avx2::kMicroKernels,
+             avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
      run_depthwise<avx2::kDepthwiseKernels>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
+    winograd<ConvBackwardInput, ConvWay::winograd4, neon::kMicroKernels,
+             neon::kWinograd4>("winograd4_neon", Isa::neon),
+    winograd<ConvBackwardInput, ConvWay::winograd2, neon::kMicroKernels,
+             neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"depthwise_neon", Isa::neon, refuse_not_depthwise,
      run_depthwise<neon::kDepthwiseKernels>},
     {"implicit_neon", Isa::neon, refuse_none,
@@ -145,8 +170,7 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
 #endif
     {"ref", Isa::ref, refuse_none, ref::conv2d_backward_input},
 };
-const AlgorithmList kBackwardInputList("conv2d_backward_input",
-                                       kBackwardInput);
+const AlgorithmList kBackwardInputList("conv2d_backward_input", kBackwardInput);
 
 }  // namespace
 

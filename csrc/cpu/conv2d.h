@@ -13,9 +13,9 @@
 namespace tw::cpu {
 
 struct ConvShape {
-  int64_t n, h, w, c;              // input
-  int64_t r, s, k;                 // filter, output channels
-  int64_t p, q;                    // output
+  int64_t n, h, w, c;  // input
+  int64_t r, s, k;     // filter, output channels
+  int64_t p, q;        // output
   int64_t stride_h, stride_w;
   int64_t pad_top, pad_left;
   int64_t dilation_h, dilation_w;
@@ -23,9 +23,7 @@ struct ConvShape {
 
   int64_t group_c() const { return c / groups; }
   int64_t group_k() const { return k / groups; }
-  double flops() const {
-    return 2.0 * n * p * q * k * r * s * group_c();
-  }
+  double flops() const { return 2.0 * n * p * q * k * r * s * group_c(); }
 };
 
 struct ConvForward {
@@ -63,10 +61,36 @@ struct ConvMaxPool {
   uint8_t* indices;  // the tap that won, 255 where relu let none through
 };
 
+// The gradients of ConvMaxPool. At the most one pixel of each window passes a
+// gradient on: the indices say which.
+struct PooledGradient {
+  ConvShape shape;  // of the convolution
+  int64_t window_h, window_w, pool_stride_h, pool_stride_w;
+  int64_t pooled_p, pooled_q;
+  const float* dy;         // (n, pooled_p, pooled_q, k)
+  const uint8_t* indices;  // taps of the window, or 255
+};
+
+struct ConvMaxPoolBackwardInput {
+  PooledGradient gradient;
+  const float* weight;
+  float* dx;
+};
+
+struct ConvMaxPoolBackwardWeight {
+  PooledGradient gradient;
+  const float* x;
+  float* dweight;
+  float* dbias;  // (k,)
+};
+
 void conv2d(const ConvForward& problem);
 void conv2d_backward_input(const ConvBackwardInput& problem);
 void conv2d_backward_weight(const ConvBackwardWeight& problem);
 void conv2d_max_pool2d(const ConvMaxPool& problem);
+void conv2d_max_pool2d_backward_input(const ConvMaxPoolBackwardInput& problem);
+void conv2d_max_pool2d_backward_weight(
+    const ConvMaxPoolBackwardWeight& problem);
 
 namespace ref {
 void conv2d(const ConvForward& problem);

@@ -15,6 +15,7 @@
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
 #include "cpu/conv2d.h"
+#include "cpu/conv2d_winograd.h"
 #include "cpu/depthwise.h"
 #include "cpu/elementwise.h"
 #include "cpu/parallel.h"
@@ -42,13 +43,12 @@ struct Cut {
   Cut(const ConvShape& d, int64_t tile_count, int64_t row_floats)
       : tiles(tile_count), rows(d.n * d.p) {
     const int64_t bytes = d.r * d.s * d.group_c() * d.k * 4;
-    band = std::max<int64_t>(
-        1, kBandBytes / 4 / std::max<int64_t>(1, row_floats));
+    band =
+        std::max<int64_t>(1, kBandBytes / 4 / std::max<int64_t>(1, row_floats));
     parts = std::clamp<int64_t>(ceil_div(bytes, kPartBytes), 1, tiles);
     const auto wanted = static_cast<int64_t>(d.flops() / kFlopsPerTask);
-    chunks = std::clamp<int64_t>(
-        ceil_div(std::min(wanted, kMaxTasks), parts), 1,
-        std::max<int64_t>(1, ceil_div(rows, band)));
+    chunks = std::clamp<int64_t>(ceil_div(std::min(wanted, kMaxTasks), parts),
+                                 1, std::max<int64_t>(1, ceil_div(rows, band)));
   }
 
   int64_t tasks() const { return parts * chunks; }
@@ -64,7 +64,9 @@ struct Cut {
 class ChunkSums {
  public:
   ChunkSums(float* result, int64_t size, int64_t chunks)
-      : result_(result), size_(size), chunks_(chunks),
+      : result_(result),
+        size_(size),
+        chunks_(chunks),
         others_(static_cast<size_t>(size), static_cast<int>(chunks - 1)) {}
 
   float* of(int64_t chunk) const {
@@ -116,8 +118,8 @@ struct TapRuns {
   int64_t x_step;
 };
 
-TapRuns tap_runs(const ConvShape& d, const float* x, const float* dy,
-                 int64_t r, int64_t s, Rows band, const float** x_runs,
+TapRuns tap_runs(const ConvShape& d, const float* x, const float* dy, int64_t r,
+                 int64_t s, Rows band, const float** x_runs,
                  const float** dy_runs) {
   const int64_t h_offset = r * d.dilation_h - d.pad_top;
   const int64_t w_offset = s * d.dilation_w - d.pad_left;
@@ -173,13 +175,17 @@ void add_product(const MicroKernels& mk, const TapRuns& runs,
   int64_t at = 0;
   for (int64_t t = 0; t < tiles.count; t++) {
     const int rows = tiles.size(t);
-    for (int64_t i = 0; i < runs.count; i++)
-      x_runs[i] += tiles.begin(t) - at;
+    for (int64_t i = 0; i < runs.count; i++) x_runs[i] += tiles.begin(t) - at;
     at = tiles.begin(t);
     float* c[kMaxTileRows];
     for (int i = 0; i < rows; i++) c[i] = sums + (at + i) * k;
     mk.columns[panel.vectors][rows](
-        {runs.count, runs.length, x_runs, runs.x_step, dy_runs, dy_step,
+        {runs.count,
+         runs.length,
+         x_runs,
+         runs.x_step,
+         dy_runs,
+         dy_step,
          {c, panel.width, nullptr, accumulate, Activation::none}});
   }
 }
@@ -190,7 +196,8 @@ void run_implicit(const ConvBackwardWeight& b) {
   const int threads = threads_for_flops(d.flops());
   const int64_t panels = ceil_div(d.group_k(), 2 * mk.lanes);
   const int64_t taps = d.r * d.s;
-  const Cut cut(d, d.groups * panels * taps, d.stride_h * d.w * d.c + d.q * d.k);
+  const Cut cut(d, d.groups * panels * taps,
+                d.stride_h * d.w * d.c + d.q * d.k);
   const ChunkSums sums(b.dweight, taps * d.group_c() * d.k, cut.chunks);
   const int64_t band = std::min(cut.band, cut.rows);
   const size_t pointers = pointer_floats(2 * band);
@@ -252,8 +259,8 @@ void run_gathered(const ConvBackwardWeight& b) {
   const Cut cut(d, panels, d.q * (patch + d.k));
   const ChunkSums sums(b.dweight, patch * d.k, cut.chunks);
   const int64_t pixels = std::min(cut.band, cut.rows) * d.q;
-  const Scratch scratch(
-      static_cast<size_t>(pixels * (patch + 2 * mk.lanes)), threads);
+  const Scratch scratch(static_cast<size_t>(pixels * (patch + 2 * mk.lanes)),
+                        threads);
   parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
     const int64_t chunk = task / cut.parts, part = task % cut.parts;
     float* gathered = scratch.of(worker);
@@ -312,8 +319,8 @@ void run_depthwise(const ConvBackwardWeight& b) {
     each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
       for (int64_t tap = cut.first_tile(part); tap < cut.first_tile(part + 1);
            tap++) {
-        const TapRuns runs = tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows,
-                                      x_runs, dy_runs);
+        const TapRuns runs =
+            tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows, x_runs, dy_runs);
         kernels.dot(runs.count, x_runs, dy_runs, runs.length, runs.x_step, d.k,
                     d.c, accumulate, sums.of(chunk) + tap * d.c);
       }
@@ -342,12 +349,20 @@ const char* refuse_not_depthwise(const ConvBackwardWeight& b) {
 
 const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
 #if defined(__x86_64__)
+    winograd<ConvBackwardWeight, ConvWay::winograd4, avx512::kMicroKernels,
+             avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
+    winograd<ConvBackwardWeight, ConvWay::winograd2, avx512::kMicroKernels,
+             avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
      run_depthwise<avx512::kDepthwiseKernels>},
     {"gathered_avx512", Isa::avx512, refuse_deep,
      run_gathered<avx512::kMicroKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
+    winograd<ConvBackwardWeight, ConvWay::winograd4, avx2::kMicroKernels,
+             avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
+    winograd<ConvBackwardWeight, ConvWay::winograd2, avx2::kMicroKernels,
+             avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
      run_depthwise<avx2::kDepthwiseKernels>},
     {"gathered_avx2", Isa::avx2, refuse_deep,
@@ -355,6 +370,10 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
+    winograd<ConvBackwardWeight, ConvWay::winograd4, neon::kMicroKernels,
+             neon::kWinograd4>("winograd4_neon", Isa::neon),
+    winograd<ConvBackwardWeight, ConvWay::winograd2, neon::kMicroKernels,
+             neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"depthwise_neon", Isa::neon, refuse_not_depthwise,
      run_depthwise<neon::kDepthwiseKernels>},
     {"gathered_neon", Isa::neon, refuse_deep,

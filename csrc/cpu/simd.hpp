@@ -63,10 +63,15 @@ TW_INLINE VecInt select_int(VecInt mask, VecInt yes, VecInt no) {
   return (yes & mask) | (no & ~mask);
 }
 
+#if defined(__AVX512F__)
+// Of the forms without a mask GCC 12 warns in its own headers (bug 105593).
+constexpr __mmask16 kAllLanes = 0xffff;
+#endif
+
 // max(a, b) = a > b ? a : b, one instruction on x86; where either is NaN, b.
 TW_INLINE Vec max(Vec a, Vec b) {
 #if defined(__AVX512F__)
-  return (Vec)_mm512_max_ps((__m512)a, (__m512)b);
+  return (Vec)_mm512_maskz_max_ps(kAllLanes, (__m512)a, (__m512)b);
 #elif defined(__AVX2__)
   return (Vec)_mm256_max_ps((__m256)a, (__m256)b);
 #else
@@ -75,7 +80,7 @@ TW_INLINE Vec max(Vec a, Vec b) {
 }
 TW_INLINE Vec min(Vec a, Vec b) {
 #if defined(__AVX512F__)
-  return (Vec)_mm512_min_ps((__m512)a, (__m512)b);
+  return (Vec)_mm512_maskz_min_ps(kAllLanes, (__m512)a, (__m512)b);
 #elif defined(__AVX2__)
   return (Vec)_mm256_min_ps((__m256)a, (__m256)b);
 #else
@@ -88,7 +93,7 @@ TW_INLINE Vec relu(Vec v) { return max(Vec{}, v); }
 
 TW_INLINE Vec sqrt(Vec v) {
 #if defined(__AVX512F__)
-  return (Vec)_mm512_sqrt_ps((__m512)v);
+  return (Vec)_mm512_maskz_sqrt_ps(kAllLanes, (__m512)v);
 #elif defined(__AVX2__)
   return (Vec)_mm256_sqrt_ps((__m256)v);
 #elif defined(__aarch64__)
@@ -133,21 +138,51 @@ TW_INLINE void store_first(float* p, Vec v, int64_t n) {
 }
 #endif
 
-// Halving tree: a fixed order of addition for each vector width.
+// A store that goes past the caches, to an address aligned to a whole vector:
+// for results too large to be found in them later. Whoever streams calls
+// stream_fence() before others may read.
+TW_INLINE void stream(float* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(p, (__m256)v);
+#else
+  store(p, v);
+#endif
+}
+TW_INLINE void stream_fence() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+// Halving tree: a fixed order of operations for each vector width. The upper
+// half is folded on the lower one until four lanes are left.
+typedef float Quad __attribute__((vector_size(16)));
+
+template <class Fold>
+TW_INLINE float reduce(Vec v, Fold fold) {
+#if defined(__AVX512F__)
+  const __m256 low = _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 0);
+  const __m256 high = _mm512_maskz_extractf32x8_ps(0xff, (__m512)v, 1);
+  const __m256 eight = fold(low, high);
+#elif defined(__AVX2__)
+  const __m256 eight = (__m256)v;
+#endif
+#if defined(__AVX2__)
+  const Quad four = fold((Quad)_mm256_castps256_ps128(eight),
+                         (Quad)_mm256_extractf128_ps(eight, 1));
+#else
+  const Quad four = v;
+#endif
+  const Quad two = fold(four, Quad{four[2], four[3], four[2], four[3]});
+  return fold(two, Quad{two[1], two[1], two[1], two[1]})[0];
+}
 TW_INLINE float reduce_add(Vec v) {
-  float lane[kLanes];
-  store(lane, v);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++) lane[i] += lane[i + width];
-  return lane[0];
+  return reduce(v, [](auto a, auto b) { return a + b; });
 }
 TW_INLINE float reduce_max(Vec v) {
-  float lane[kLanes];
-  store(lane, v);
-  for (int width = kLanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; i++)
-      lane[i] = lane[i] > lane[i + width] ? lane[i] : lane[i + width];
-  return lane[0];
+  return reduce(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 }  // namespace tw::cpu::TW_ISA

@@ -53,6 +53,24 @@ TW_INLINE Vec exp(Vec x) {
   return scale_by_power_of_2(p, bits(shifted) - bits(magic));
 }
 
+// exp(x) for x <= 0 and NaN, in fewer steps: what the softmax of a row shifted
+// by its maximum needs. Results that would be denormal are 0.
+TW_INLINE Vec exp_nonpositive(Vec x) {
+  // exp(r): 1, 1 and exp's own polynomial
+  constexpr float kTaylor[] = {1.f,          1.f,          0.49999994f,
+                               0.16666521f,  0.041668385f, 0.008368743f,
+                               0.0013814889f};
+  // Besides rounding, the 127 leaves the exponent's bias in the low bits: a
+  // shift makes 2^n of them.
+  const Vec magic = broadcast(12582912.f + 127.f);
+  const Vec shifted = fma(x, broadcast(1.44269504f), magic);
+  const Vec n = shifted - magic;
+  Vec r = fma(n, broadcast(-0.693145752f), x);
+  r = fma(n, broadcast(-1.42860677e-6f), r);
+  const Vec y = polynomial(r, kTaylor) * from_bits(bits(shifted) << 23);
+  return from_bits(bits(y) & ~(x < broadcast(-87.33654f)));
+}
+
 TW_INLINE Vec log(Vec x) {
   // (log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]
   constexpr float kRest[] = {0.33333313f,  -0.2500001f,   0.20002119f,
@@ -139,6 +157,16 @@ TW_INLINE Vec apply_activation(Activation kind, Vec v) {
     case Activation::none: break;
   }
   return v;
+}
+
+// The costly activations, over what a kernel has just stored: out of line, or
+// each kernel would hold a copy for each of its accumulators.
+inline __attribute__((noinline)) void activate(Activation kind, float* c,
+                                               int64_t width) {
+  for (int64_t j = 0; j < width; j += kLanes) {
+    const int64_t lanes = width - j < kLanes ? width - j : kLanes;
+    store_first(c + j, apply_activation(kind, load_first(c + j, lanes)), lanes);
+  }
 }
 
 }  // namespace tw::cpu::TW_ISA

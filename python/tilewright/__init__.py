@@ -73,7 +73,8 @@ if TYPE_CHECKING:
         random,
         train,
     )
-    from tilewright.autograd import Tensor, no_grad, tensor
+    from tilewright.autograd import Tensor, no_grad
+    from tilewright.autograd.tensor import tensor
     from tilewright.environment import info
     from tilewright.kernels import backend, get_num_threads, set_num_threads, use
     from tilewright.nn.serialization import load, save

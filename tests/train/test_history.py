@@ -41,7 +41,7 @@ def test_plot(tmp_path):
     loss, accuracy = figure.axes
     assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss", "accuracy")
     assert [line.get_label() for line in loss.lines] == ["training", "validation"]
-    assert loss.lines[0].get_ydata() == [0.5, 0.4]
+    assert list(loss.lines[0].get_ydata()) == [0.5, 0.4]
 
 
 def test_nothing_to_plot():

@@ -16,16 +16,6 @@ constexpr int kMaxRows = 14, kMaxRowsWide = 6;
 constexpr int kMaxRows = 6, kMaxRowsWide = 3;
 #endif
 
-// The costly activations, over what a tile has just stored: out of line, or
-// each of the kernels would hold a copy for each of its accumulators.
-__attribute__((noinline)) void activate(Activation kind, float* c,
-                                        int64_t width) {
-  for (int64_t j = 0; j < width; j += kLanes) {
-    const int64_t lanes = width - j < kLanes ? width - j : kLanes;
-    store_first(c + j, apply_activation(kind, load_first(c + j, lanes)), lanes);
-  }
-}
-
 // `whole` where every column of the tile exists.
 template <bool whole, int rows, int vectors>
 TW_INLINE void store_tile(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {

@@ -21,6 +21,41 @@ from tilewright.autograd.tensor import Tensor
 Array = NDArray[Any]
 
 
+def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
+    """Check the gradient of a result, 1 where none is given, and go back from it.
+
+    Raises
+    ------
+    ValueError
+        If there is no gradient and the result has not one element, or the gradient
+        has another shape.
+    RuntimeError
+        As `run_backward`.
+    """
+    data = result._data
+    if gradient is None:
+        if data.size != 1:
+            raise ValueError(
+                "backward: gradient must be given for a tensor of other than one "
+                f"element, got a tensor of shape {data.shape}; reduce it to a loss, "
+                "as by .sum() or .mean()"
+            )
+        array = np.ones_like(data)
+    else:
+        if isinstance(gradient, Tensor):
+            gradient = gradient._data
+        array = np.asarray(gradient, dtype=data.dtype)
+        if array.shape != data.shape:
+            raise ValueError(
+                f"backward: gradient must have the tensor's shape {data.shape}, "
+                f"got {array.shape}"
+            )
+    if result._node is None:
+        _accumulate(result, array, False)
+    else:
+        run_backward(result._node, array, retain_graph)
+
+
 def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
     """Add the gradients of a result to the ``grad`` of the leaves below it.
 

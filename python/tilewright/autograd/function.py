@@ -8,13 +8,14 @@ or leaf tensors). The contexts are the tape; ``engine.py`` walks it.
 from __future__ import annotations
 
 from itertools import count
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd.arrays import Version
 from tilewright.autograd.grad_mode import is_grad_enabled
-from tilewright.autograd.tensor import Tensor, Version
+from tilewright.autograd.tensor import Tensor
 
 Array = NDArray[Any]
 # What a backward function returns: one gradient per argument of forward.
@@ -22,7 +23,7 @@ Gradients = Array | None | tuple[Array | None, ...]
 Edge = "Context | Tensor | None"
 
 # Contexts are numbered as they are made, so an argument's number is the lower one.
-_next_order = count().__next__
+next_order = count().__next__
 
 
 class Context:
@@ -63,6 +64,11 @@ class Context:
     saved: tuple[Any, ...]
     shape: tuple[int, ...]
     versions: list[tuple[Version, int]]
+
+    if TYPE_CHECKING:
+        # For the attributes of a Function's own.
+        def __getattr__(self, name: str) -> Any: ...
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     def save_for_backward(self, *arrays: Array | None) -> None:
         """Keep arrays for the backward pass.
@@ -177,9 +183,7 @@ class Function:
             arrays.append(arg)
             edges.append(edge)
         recording = recording and is_grad_enabled()
-        ctx.needs_input_grad = tuple(
-            [recording and edge is not None for edge in edges]
-        )
+        ctx.needs_input_grad = tuple([recording and edge is not None for edge in edges])
         y: Any = cls.forward(ctx, *arrays, **options)
         if isinstance(y, np.generic):  # what NumPy makes of 0-dimensional results
             y = np.asarray(y)
@@ -187,13 +191,15 @@ class Function:
         result = Tensor.__new__(Tensor)
         result._data = y
         result._grad = None
-        result._version = _shared_version(args[0], y) if cls.returns_view else Version()
         result._requires_grad = recording
+        result._version = Version()
+        if cls.returns_view:
+            _share_version(args[0], result)
         result._node = ctx if recording else None
         if recording:
             ctx.function = cls
             ctx.edges = tuple(edges)
-            ctx.order = _next_order()
+            ctx.order = next_order()
             ctx.released = False
             ctx.shape = y.shape
             ctx.versions = _versions(ctx.saved, args, result)
@@ -216,10 +222,11 @@ def _versions(
     return found
 
 
-def _shared_version(source: Any, y: Array) -> Version:
-    """Version of a view: its source's, for they change together."""
-    if isinstance(source, Tensor) and y.base is not None:
+def _share_version(source: Any, result: Tensor) -> None:
+    """Give a view the version of its source, for they change together."""
+    base = result._data.base
+    if base is not None and isinstance(source, Tensor):
         data = source._data
-        if y.base is data or y.base is data.base:
-            return source._version
-    return Version()
+        if base is data or base is data.base:
+            source._version.add_view(source, result)
+            result._version = source._version

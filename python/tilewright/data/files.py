@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
 import logging
 import os
-import tempfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from tilewright.atomic import write_atomic
 from tilewright.errors import TilewrightError
 from tilewright.extras import require
 
@@ -113,40 +112,6 @@ def verified(data: bytes, sha256: str, source: str) -> bytes:
             f"file, got {actual} of {len(raw)} bytes{problem}"
         )
     return raw
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that `path` holds either the old content or all of the new.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder is made where it is missing.
-    data : bytes
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes the file private; give it the mode any new file has.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    if os.name == "posix":
-        # Without this the rename itself can be lost with the power.
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def download(name: str, urls: Sequence[str], sha256: str, path: Path) -> None:

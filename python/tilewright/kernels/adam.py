@@ -8,6 +8,7 @@ References: D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization"
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from tilewright.kernels import checks, dispatch, inplace
 from tilewright.kernels.backends.protocol import FloatArray
@@ -31,7 +32,7 @@ def adam_step(
 
     With m and v the moments, t the step and b1, b2 the betas::
 
-        g += weight_decay * p                     (or, decoupled: p -= lr * weight_decay * p)
+        g += weight_decay * p          (decoupled: p -= lr * weight_decay * p)
         m = b1 * m + (1 - b1) * g
         v = b2 * v + (1 - b2) * g * g
         p -= lr / (1 - b1**t) * m / (sqrt(v) / sqrt(1 - b2**t) + eps)
@@ -74,26 +75,29 @@ def adam_step(
     >>> import numpy as np
     >>> p, m, v = (np.zeros(1, np.float32) for _ in range(3))
     >>> adam_step([p], [np.ones(1, np.float32)], [m], [v], step=1, lr=0.5)
-    >>> p
+    >>> p.round(6)
     array([-0.5], dtype=float32)
     """
     op = "adam_step"
     step = checks.integer(op, "step", step, 1, 2**62)
     lr = checks.number(op, "lr", lr)
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+    given: Any = betas
+    if not isinstance(given, (tuple, list)) or len(given) != 2:
         raise ValueError(f"{op}: betas must be a pair of numbers, got {betas!r}")
-    beta1 = checks.number(op, "betas[0]", betas[0], 0.0, 1.0, open_high=True)
-    beta2 = checks.number(op, "betas[1]", betas[1], 0.0, 1.0, open_high=True)
+    beta1 = checks.number(op, "betas[0]", given[0], 0.0, 1.0, open_high=True)
+    beta2 = checks.number(op, "betas[1]", given[1], 0.0, 1.0, open_high=True)
     eps = checks.number(op, "eps", eps)
     weight_decay = checks.number(op, "weight_decay", weight_decay)
     moments = (("exp_avg", exp_avg), ("exp_avg_sq", exp_avg_sq))
     arrays = inplace.checked(op, params, grads, moments)
     if arrays.dtype is None:
         return
+    averages, squares = arrays.states
     dispatch.for_dtype(op, arrays.dtype).adam_step(
         arrays.params,
         arrays.grads,
-        *arrays.states,
+        averages,
+        squares,
         step,
         lr,
         beta1,

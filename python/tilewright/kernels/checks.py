@@ -98,14 +98,14 @@ def like(
     op: str, name: str, value: Any, shape: Shape, other: str, reference: Array
 ) -> Array:
     """Return a float array of a given shape and of the reference's dtype."""
-    value = floating(op, name, value, None)
-    same_dtype(op, name, value, other, reference)
-    if value.shape != shape:
+    array = floating(op, name, value, None)
+    same_dtype(op, name, array, other, reference)
+    if array.shape != shape:
         raise ValueError(
-            f"{op}: {name} must have shape {shape}, got {value.shape} "
+            f"{op}: {name} must have shape {shape}, got {array.shape} "
             f"({other}: {reference.shape})"
         )
-    return value
+    return array
 
 
 def output(

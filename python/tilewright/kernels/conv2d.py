@@ -9,7 +9,12 @@ arithmetic for deep learning", 2016, https://arxiv.org/abs/1603.07285.
 from __future__ import annotations
 
 from tilewright.kernels import checks, dispatch, shapes
-from tilewright.kernels.backends.protocol import FloatArray, PaddingLike, PairLike, Shape
+from tilewright.kernels.backends.protocol import (
+    FloatArray,
+    PaddingLike,
+    PairLike,
+    Shape,
+)
 from tilewright.kernels.gemm import ACTIVATIONS
 
 
@@ -270,16 +275,8 @@ def conv2d_backward_weight(
     dy = checks.floating(op, "dy", dy, 4)
     checks.same_dtype(op, "dy", dy, "x", x)
     R, S = shapes.pair(op, "kernel_size", kernel_size, 1)
-    groups = checks.integer(op, "groups", groups, 1)
-    C, K = x.shape[3], dy.shape[3]
-    if C % groups:
-        raise ValueError(
-            f"{op}: x has {C} channels, which groups={groups} does not divide "
-            f"(x: {x.shape})"
-        )
-    weight_shape = (R, S, C // groups, K)
-    geometry = shapes.conv(
-        op, x.shape, weight_shape, stride, padding, dilation, groups, ("x", "dweight")
+    geometry = shapes.conv_of_weight_gradient(
+        op, x.shape, (R, S), dy.shape[3], stride, padding, dilation, groups
     )
     _matches(op, dy, geometry.output_shape)
     return dispatch.for_dtype(op, x.dtype).conv2d_backward_weight(
@@ -290,90 +287,6 @@ def conv2d_backward_weight(
         geometry.padding,
         geometry.dilation,
         geometry.groups,
-    )
-
-
-def conv2d_max_pool2d(
-    x: FloatArray,
-    weight: FloatArray,
-    window: PairLike,
-    *,
-    bias: FloatArray | None = None,
-    stride: PairLike = 1,
-    padding: PaddingLike = 0,
-    dilation: PairLike = 1,
-    groups: int = 1,
-    activation: str = "none",
-    pool_stride: PairLike | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return ``max_pool2d(conv2d(x, ...), window)`` in one pass over memory.
-
-    Parameters
-    ----------
-    x
-        ``(N, H, W, C)``.
-    weight
-        ``(R, S, C / groups, K)``.
-    window
-        Of the pooling, which has no padding.
-    bias, stride, padding, dilation, groups
-        As in :func:`conv2d`.
-    activation
-        ``"none"`` or ``"relu"``.
-    pool_stride
-        None: the window.
-
-    Returns
-    -------
-    y
-        ``(N, P', Q', K)``
-    indices
-        ``(N, P', Q', K)``: as :func:`max_pool2d` returns them, and with relu the
-        code ``NO_GRADIENT`` (255 of uint8, -1 of int32) where the maximum is not
-        positive; :func:`max_pool2d_backward` thereby undoes the activation too.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not agree or the output would be empty.
-    TypeError
-        If an array is not float32 (float64 on the numpy backend), or not like x.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1) - 6
-    >>> y, indices = conv2d_max_pool2d(
-    ...     x, np.ones((1, 1, 1, 1), np.float32), 2, activation="relu")
-    >>> y[0, :, :, 0], indices[0, :, :, 0]
-    (array([[0., 1.],
-           [7., 9.]], dtype=float32), array([[255,   3],
-           [  3,   3]], dtype=uint8))
-    """
-    op = "conv2d_max_pool2d"
-    x = checks.floating(op, "x", x, 4)
-    weight = checks.floating(op, "weight", weight, 4)
-    checks.same_dtype(op, "weight", weight, "x", x)
-    geometry = shapes.conv(
-        op, x.shape, weight.shape, stride, padding, dilation, groups
-    )
-    pooling = shapes.pool(
-        op, geometry.output_shape, window, pool_stride, 0, "the convolution's output"
-    )
-    if bias is not None:
-        bias = checks.like(op, "bias", bias, weight.shape[3:], "weight", weight)
-    checks.choice(op, "activation", activation, ("none", "relu"))
-    return dispatch.for_dtype(op, x.dtype).conv2d_max_pool2d(
-        x,
-        weight,
-        pooling.window,
-        bias,
-        geometry.stride,
-        geometry.padding,
-        geometry.dilation,
-        geometry.groups,
-        activation,
-        pooling.stride,
     )
 
 

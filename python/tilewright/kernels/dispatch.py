@@ -194,9 +194,7 @@ def _from_environment() -> str:
     global _process_choice
     name = os.environ.get(ENVIRONMENT_VARIABLE, "") or AUTO
     if name != AUTO and name not in _modules:
-        raise ValueError(
-            f"{ENVIRONMENT_VARIABLE}: must be {_choices()}, got {name!r}"
-        )
+        raise ValueError(f"{ENVIRONMENT_VARIABLE}: must be {_choices()}, got {name!r}")
     _process_choice = _checked(name)
     return _process_choice
 

@@ -150,7 +150,7 @@ def dropout(x: FloatArray, p: float, *, seed: int, offset: int = 0) -> FloatArra
     --------
     >>> import numpy as np
     >>> dropout(np.ones(6, np.float32), 0.5, seed=0)
-    array([2., 2., 0., 0., 2., 0.], dtype=float32)
+    array([0., 2., 2., 2., 2., 0.], dtype=float32)
     """
     x = checks.floating("dropout", "x", x, None)
     p = checks.number("dropout", "p", p, 0.0, 1.0)

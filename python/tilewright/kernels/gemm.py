@@ -71,7 +71,7 @@ def gemm(
     checks.same_dtype("gemm", "b", b, "a", a)
     M, K = a.shape[::-1] if transpose_a else a.shape
     depth, N = b.shape[::-1] if transpose_b else b.shape
-    if K != depth:
+    if depth != K:
         raise ValueError(
             f"gemm: a has {K} columns but b has {depth} rows (a: {a.shape}"
             f"{' transposed' if transpose_a else ''}, b: {b.shape}"

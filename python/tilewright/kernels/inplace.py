@@ -106,14 +106,14 @@ def _gradient(
     if type(value) is np.ndarray and value.dtype is dtype and value.shape == shape:
         return checks.c_order(value)
     name = f"grads[{position}]"
-    value = checks.floating(op, name, value, None)
-    if value.dtype != dtype:
+    array = checks.floating(op, name, value, None)
+    if array.dtype != dtype:
         raise TypeError(
-            f"{op}: {name} must be {dtype.name} like params[0], got {value.dtype.name}"
+            f"{op}: {name} must be {dtype.name} like params[0], got {array.dtype.name}"
         )
-    if value.shape != shape:
-        raise ValueError(f"{op}: {name} must have shape {shape}, got {value.shape}")
-    return value
+    if array.shape != shape:
+        raise ValueError(f"{op}: {name} must have shape {shape}, got {array.shape}")
+    return array
 
 
 def _disjoint(op: str, outputs: list[Array], grads: list[Array]) -> None:

@@ -6,7 +6,7 @@ stride + 1``, the last rows and columns that fill no window being left out.
 Max pooling returns, beside the maxima, where each was found: its tap's number in
 the window, ``r * S + s``. One byte per output says all that the backward pass
 needs. In a window the first maximum in row-major order wins, NaN wins over numbers
-(the first NaN, as in PyTorch) and padding never wins.
+(and the first NaN over later ones) and padding never wins.
 """
 
 from __future__ import annotations
@@ -120,18 +120,8 @@ def max_pool2d_backward(
     sizes = checks.shape(op, "input_shape", input_shape, 4)
     geometry = shapes.pool(op, sizes, window, stride, padding, "input_shape")
     _matches(op, dy, geometry.output_shape)
-    plain = checks.ndarray(op, "indices", indices)
-    expected = shapes.index_dtype(geometry.window)
-    if plain.dtype != expected or not plain.dtype.isnative:
-        raise TypeError(
-            f"{op}: indices must be {expected.name} for window {geometry.window}, "
-            f"got {plain.dtype}"
-        )
-    if plain.shape != dy.shape:
-        raise ValueError(
-            f"{op}: indices must have dy's shape {dy.shape}, got {plain.shape}"
-        )
-    return _scatter(op, dy, checks.c_order(plain), sizes, geometry)
+    codes = shapes.codes(op, indices, dy.shape, geometry.window)
+    return _scatter(op, dy, codes, sizes, geometry)
 
 
 def avg_pool2d(
@@ -402,18 +392,10 @@ def global_max_pool2d_backward(
 def _scatter(
     op: str, dy: Array, codes: Array, sizes: Shape, geometry: shapes.PoolGeometry
 ) -> Array:
-    """Run the backward pass, which itself refuses codes outside of the window.
-
-    Only then are the codes read here too, to name the first offender: a pass of
-    their own over them would cost as much as a tenth of the kernel.
-    """
-    window = geometry.window
-    try:
+    with shapes.naming_wrong_codes(op, codes, geometry.window):
         return dispatch.for_dtype(op, dy.dtype).max_pool2d_backward(
-            dy, codes, sizes, window, geometry.stride, geometry.padding
+            dy, codes, sizes, geometry.window, geometry.stride, geometry.padding
         )
-    except ValueError as error:
-        raise shapes.code_error(op, codes, window) or error from None
 
 
 def _matches(op: str, dy: FloatArray, expected: Shape) -> None:

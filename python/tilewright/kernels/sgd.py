@@ -75,8 +75,8 @@ def sgd_step(
         raise ValueError(f"{op}: momentum={momentum} needs momentum_buffers")
     if nesterov and not momentum:
         raise ValueError(f"{op}: nesterov=True needs a momentum above 0")
-    states = () if momentum_buffers is None else (
-        ("momentum_buffers", momentum_buffers),
+    states = (
+        () if momentum_buffers is None else (("momentum_buffers", momentum_buffers),)
     )
     arrays = inplace.checked(op, params, grads, states)
     if arrays.dtype is None:

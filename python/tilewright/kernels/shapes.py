@@ -7,13 +7,21 @@ of output. P = floor((H + top + bottom - ((R - 1) dilation + 1)) / stride) + 1.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tilewright.kernels.backends.protocol import Array, Padding, Pair, Shape
-from tilewright.kernels.checks import LARGEST_INT, bytes_fit, integer
+from tilewright.kernels.checks import (
+    LARGEST_INT,
+    bytes_fit,
+    c_order,
+    integer,
+    ndarray,
+)
 
 ITEMSIZE = 8  # of float64, the larger: what fits then fits on every backend
 BYTE = np.dtype(np.uint8)
@@ -134,7 +142,7 @@ def _conv(
     ):
         if size < 1:
             raise ValueError(f"{op}: {name} has 0 {what} {shapes}")
-    if C != group_channels * groups:
+    if group_channels * groups != C:
         expected = f"{group_channels * groups}"
         if groups > 1:
             expected += f" ({groups} groups of {group_channels})"
@@ -168,6 +176,29 @@ def _conv(
     bytes_fit(op, weight, weight_shape, ITEMSIZE)
     bytes_fit(op, "output", output_shape, ITEMSIZE)
     return ConvGeometry(stride, pads, dilation, groups, output_shape)
+
+
+def conv_of_weight_gradient(
+    op: str,
+    input_shape: Shape,
+    kernel_size: Pair,
+    K: int,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+) -> ConvGeometry:
+    """Check the sizes of a convolution whose weight's shape has to be worked out."""
+    groups = integer(op, "groups", groups, 1)
+    C = input_shape[3]
+    if C % groups:
+        raise ValueError(
+            f"{op}: x has {C} channels, which groups={groups} does not divide "
+            f"(x: {input_shape})"
+        )
+    weight_shape = (*kernel_size, C // groups, K)
+    names = ("x", "dweight")
+    return conv(op, input_shape, weight_shape, stride, padding, dilation, groups, names)
 
 
 def _same(size: int, extent: int, stride: int) -> Pair:
@@ -265,3 +296,32 @@ def code_error(op: str, indices: Array, window: Pair) -> ValueError | None:
         f"{op}: indices must be in [0, {taps}) for window {window} (or "
         f"{no_gradient(window)}, no gradient), got {int(codes[where])} at {where}"
     )
+
+
+def codes(op: str, indices: Any, expected_shape: Shape, window: Pair) -> Array:
+    """Return max pooling's indices in C order, their dtype and shape checked."""
+    plain = ndarray(op, "indices", indices)
+    expected = index_dtype(window)
+    if plain.dtype != expected or not plain.dtype.isnative:
+        raise TypeError(
+            f"{op}: indices must be {expected.name} for window {window}, "
+            f"got {plain.dtype}"
+        )
+    if plain.shape != expected_shape:
+        raise ValueError(
+            f"{op}: indices must have dy's shape {expected_shape}, got {plain.shape}"
+        )
+    return c_order(plain)
+
+
+@contextlib.contextmanager
+def naming_wrong_codes(op: str, indices: Array, window: Pair) -> Iterator[None]:
+    """Name the first code outside of the window where a kernel refuses them.
+
+    Only then are they read here too: a pass of their own over them would cost as
+    much as a tenth of the kernel.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise code_error(op, indices, window) or error from None

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tilewright.data.files import write_atomic
 from tilewright.extras import require
 from tilewright.models.registry import ModelEntry, model_entry
-from tilewright.nn import Module
+from tilewright.nn import Module, save
 
 _METADATA_KEY = "tilewright.model"
 
@@ -67,12 +64,8 @@ def save_model(
         If safetensors is not installed.
     """
     model_entry(name)
-    safetensors = require("safetensors.numpy", extra="train")
-    tensors = {
-        key: np.array(value, order="C") for key, value in model.state_dict().items()
-    }
     about = json.dumps({"name": name, "classes": classes})
-    write_atomic(Path(path), safetensors.save(tensors, metadata={_METADATA_KEY: about}))
+    save(model, path, {_METADATA_KEY: about})
 
 
 def load_model(path: str | os.PathLike[str]) -> SavedModel:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.data.files import write_atomic
+from tilewright.atomic import write_atomic
 from tilewright.extras import require
 
 CHECKPOINT_NAME = "checkpoint.safetensors"

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tilewright.data.files import write_atomic
+from tilewright.atomic import write_atomic
 from tilewright.extras import require
 
 

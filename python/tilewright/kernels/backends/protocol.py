@@ -11,6 +11,9 @@ uniform, so that a backend only computes:
 - softmax functions see matrices, the softmax axis last; labels are int64.
 """
 
+# ruff: noqa: D102
+# (The interface documents the methods.)
+
 from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
@@ -97,6 +100,37 @@ class Backend(Protocol):
         dilation: Pair,
         groups: int,
         activation: str,
+        pool_stride: Pair,
+        /,
+    ) -> tuple[Array, Array]: ...
+
+    def conv2d_max_pool2d_backward_input(
+        self,
+        dy: Array,
+        indices: Array,
+        weight: Array,
+        input_shape: Shape,
+        window: Pair,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
+        pool_stride: Pair,
+        out: Array | None,
+        /,
+    ) -> Array: ...
+
+    def conv2d_max_pool2d_backward_weight(
+        self,
+        x: Array,
+        dy: Array,
+        indices: Array,
+        kernel_size: Pair,
+        window: Pair,
+        stride: Pair,
+        padding: Padding,
+        dilation: Pair,
+        groups: int,
         pool_stride: Pair,
         /,
     ) -> tuple[Array, Array]: ...

@@ -1,0 +1,109 @@
+#include "cpu/conv2d_cost.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+
+namespace tw::cpu {
+namespace {
+
+constexpr double kFmasPerCycle = 2;
+constexpr double kCacheBytes = 16 << 20;  // half of a common L3
+constexpr double kBytesPerCycle = 8;      // from memory, for one core
+
+// What one transform of a vector of channels costs, in cycles: as many as the
+// lines of L2 that it touches.
+struct Transforms {
+  double input, output, weight;
+};
+constexpr Transforms kTransforms2 = {80, 50, 70};
+constexpr Transforms kTransforms4 = {185, 115, 150};
+// A product of few rows or little depth keeps the FMA units less busy.
+constexpr double kDirectLoss = 1.12;
+constexpr double kWinogradLoss = 1.15;
+constexpr double kWinogradWeightLoss = 1.3;
+constexpr double kPart = 64;  // channels of a part of dW
+
+double tiles(double outputs, int m) {
+  return static_cast<double>((static_cast<int64_t>(outputs) + m - 1) / m);
+}
+
+double direct_cycles(const ConvShape& d, int lanes) {
+  return d.flops() / 2 / lanes / kFmasPerCycle * kDirectLoss;
+}
+
+double winograd_cycles(const ConvShape& d, ConvPass pass, int lanes, int m) {
+  const Transforms& transforms = m == 2 ? kTransforms2 : kTransforms4;
+  const bool to_input = pass == ConvPass::backward_input;
+  const double from = static_cast<double>(to_input ? d.k : d.c) / lanes;
+  const double to = static_cast<double>(to_input ? d.c : d.k) / lanes;
+  const double count = static_cast<double>(d.n) *
+                       tiles(static_cast<double>(to_input ? d.h : d.p), m) *
+                       tiles(static_cast<double>(to_input ? d.w : d.q), m);
+  const double positions = (m + 2) * (m + 2);
+  const double products = count * positions * from * to * lanes / kFmasPerCycle;
+  if (pass == ConvPass::backward_weight) {
+    const double again_x = std::max(1.0, static_cast<double>(d.k) / kPart);
+    const double again_dy = std::max(1.0, static_cast<double>(d.c) / kPart);
+    return products * kWinogradWeightLoss +
+           count * (from * transforms.input * again_x +
+                    to * transforms.input * again_dy) +
+           2 * transforms.weight * from * to * lanes;
+  }
+  const double u_bytes = positions * 4 * from * to * lanes * lanes;
+  const double u_cycles =
+      transforms.weight * from * to * lanes +
+      (u_bytes > kCacheBytes ? 4 * u_bytes / kBytesPerCycle : 0);
+  return products * kWinogradLoss + count * from * transforms.input +
+         count * to * transforms.output + u_cycles;
+}
+
+std::atomic<ConvWay>& most_allowed() {
+  static std::atomic<ConvWay> way{ConvWay::winograd4};
+  return way;
+}
+
+struct Name {
+  const char* name;
+  ConvWay most;
+};
+constexpr Name kNames[] = {{"auto", ConvWay::winograd4},
+                           {"winograd2", ConvWay::winograd2},
+                           {"direct", ConvWay::direct}};
+
+}  // namespace
+
+ConvWay cheapest_way(const ConvShape& d, ConvPass pass, int lanes) {
+  const ConvWay most = most_allowed().load(std::memory_order_relaxed);
+  ConvWay best = ConvWay::direct;
+  double least = direct_cycles(d, lanes);
+  const int largest = most == ConvWay::direct      ? 0
+                      : most == ConvWay::winograd2 ? 2
+                                                   : 4;
+  for (int m = 2; m <= largest; m += 2) {
+    const double cycles = winograd_cycles(d, pass, lanes, m);
+    if (cycles >= least) continue;
+    least = cycles;
+    best = m == 2 ? ConvWay::winograd2 : ConvWay::winograd4;
+  }
+  return best;
+}
+
+void set_conv_algorithm(const std::string& name) {
+  for (const Name& entry : kNames)
+    if (name == entry.name) {
+      most_allowed().store(entry.most);
+      return;
+    }
+  throw std::invalid_argument(
+      "conv_algorithm: name must be 'auto', 'winograd2' or 'direct', got '" +
+      name + "'");
+}
+
+std::string conv_algorithm() {
+  for (const Name& entry : kNames)
+    if (entry.most == most_allowed().load()) return entry.name;
+  return "auto";
+}
+
+}  // namespace tw::cpu

@@ -1,0 +1,302 @@
+// dW of a convolution under a max-pool, by the pixels that won their windows
+// (conv2d_max_pool2d_kernels.h). A task is a chunk of images with sums of its
+// own; the chunks' sums are added in order, and their cut follows from the
+// shape, so the bits do not depend on the number of threads.
+//
+//   "winners": for each channel the image rows under the pixels that it won.
+//   "quads":   few input channels under 2 x 2 windows, where a filter row is
+//   too
+//              short for a vector: the vector is of output channels instead,
+//              each picking its pixel out of four.
+//   "spread":  everything else, through the gradient of the whole convolution
+//              and the dense pass.
+#include <vector>
+
+#include "cpu/algorithm.h"
+#include "cpu/conv2d_max_pool2d_backward.h"
+
+namespace tw::cpu {
+namespace {
+
+constexpr int64_t kMaxQuadTaps = 64;
+constexpr int64_t kMaxChunks = 16;
+constexpr double kFlopsPerChunk = 5e6;
+
+// How many chunks of images have sums of their own.
+int64_t chunks_of(const PooledGradient& g) {
+  const double flops =
+      g.shape.flops() / static_cast<double>(g.window_h * g.window_w);
+  return std::clamp<int64_t>(
+      static_cast<int64_t>(flops / kFlopsPerChunk), 1,
+      std::max<int64_t>(1, std::min(g.shape.n, kMaxChunks)));
+}
+
+// Adds the gradients that pass through to dbias.
+void add_bias(const PooledGradient& g, int64_t n, float* dbias) {
+  const int64_t k = g.shape.k, pixels = g.pooled_p * g.pooled_q;
+  const float* dy = g.dy + n * pixels * k;
+  const uint8_t* indices = g.indices + n * pixels * k;
+  for (int64_t pixel = 0; pixel < pixels; pixel++, dy += k, indices += k)
+    for (int64_t j = 0; j < k; j++)
+      dbias[j] += indices[j] == kNoGradientByte ? 0.0f : dy[j];
+}
+
+// The first chunk's sums += those of the others, in order.
+void add_chunks(float* sums, int64_t size, int64_t step, int64_t chunks) {
+  constexpr int64_t block = 4096;
+  parallel_for(ceil_div(size, block),
+               threads_for_bytes(4.0 * static_cast<double>(size * chunks)),
+               [&](int64_t task, int) {
+                 const int64_t end = std::min(size, (task + 1) * block);
+                 for (int64_t chunk = 1; chunk < chunks; chunk++)
+                   for (int64_t i = task * block; i < end; i++)
+                     sums[i] += sums[chunk * step + i];
+               });
+}
+
+// dW as sums [k][r][s * c padded] over a chunk of images; for each channel the
+// image rows under the pixels that it won, a band of pooled rows at a time so
+// that these stay in the caches.
+template <const PooledGradientKernels& kernels>
+class WinnersOfChannels {
+ public:
+  explicit WinnersOfChannels(const ConvMaxPoolBackwardWeight& b)
+      : b_(b),
+        g_(b.gradient),
+        d_(g_.shape),
+        image_(g_),
+        cut_(kernels, d_),
+        step_(round_up(cut_.width, kernels.lanes)) {
+    const int64_t row_bytes = 4 * image_.row * g_.pool_stride_h * d_.stride_h;
+    band_ = std::clamp<int64_t>(kBandBytes / row_bytes, 1, g_.pooled_p);
+    list_ = band_ * g_.pooled_q;
+  }
+
+  int64_t step() const { return step_; }
+  int64_t sum_floats() const { return d_.k * d_.r * step_; }
+  size_t scratch_floats() const {
+    // A vector may be read beyond the copy's end.
+    return static_cast<size_t>(d_.k * (2 * list_ + 1)) + image_.floats() + 16;
+  }
+
+  void run(int64_t n, float* sums, float* scratch) const {
+    float* gradients = scratch;
+    auto* offsets = reinterpret_cast<int32_t*>(gradients + d_.k * list_);
+    int32_t* counts = offsets + d_.k * list_;
+    const float* x = image_.padded(b_.x + n * d_.h * d_.w * d_.c,
+                                   reinterpret_cast<float*>(counts + d_.k));
+    for (int64_t p = 0; p < g_.pooled_p; p += band_) {
+      const int64_t end = std::min(p + band_, g_.pooled_p);
+      collect(n, p, end, gradients, offsets, counts);
+      for (int64_t r = 0; r < d_.r; r += cut_.rows())
+        for (int64_t part = 0; part < cut_.parts; part++)
+          add_row(r, part, x, gradients, offsets, counts, sums);
+    }
+  }
+
+ private:
+  static constexpr int64_t kBandBytes = 32 << 10;
+
+  // The winning pixels of each channel, as offsets in the image.
+  void collect(int64_t n, int64_t begin, int64_t end, float* gradients,
+               int32_t* offsets, int32_t* counts) const {
+    std::fill_n(counts, d_.k, 0);
+    int32_t place[256] = {};
+    const int64_t positions = g_.window_h * g_.window_w;
+    for (int64_t p = begin; p < end; p++) {
+      for (int64_t q = 0; q < g_.pooled_q; q++) {
+        for (int64_t i = 0; i < positions; i++) {
+          const int64_t h = p * g_.pool_stride_h + i / g_.window_w;
+          const int64_t w = q * g_.pool_stride_w + i % g_.window_w;
+          place[i] = static_cast<int32_t>(h * d_.stride_h * image_.row +
+                                          w * d_.stride_w * d_.c);
+        }
+        const int64_t at = ((n * g_.pooled_p + p) * g_.pooled_q + q) * d_.k;
+        const float* dy = g_.dy + at;
+        const uint8_t* indices = g_.indices + at;
+        for (int64_t k = 0; k < d_.k; k++) {
+          const int64_t to = k * list_ + counts[k];
+          gradients[to] = dy[k];
+          offsets[to] = place[indices[k]];
+          counts[k] += indices[k] != kNoGradientByte;
+        }
+      }
+    }
+  }
+
+  void add_row(int64_t r, int64_t part, const float* x, const float* gradients,
+               const int32_t* offsets, const int32_t* counts,
+               float* sums) const {
+    const int64_t begin = cut_.begin(part);
+    for (int64_t k = 0; k < d_.k; k++)
+      cut_.run({counts[k], gradients + k * list_, offsets + k * list_,
+                x + r * d_.dilation_h * image_.row + begin,
+                d_.dilation_h * image_.row,
+                sums + (k * d_.r + r) * step_ + begin, step_,
+                cut_.end(part) - begin});
+  }
+
+  const ConvMaxPoolBackwardWeight& b_;
+  const PooledGradient& g_;
+  const ConvShape& d_;
+  const PaddedImage image_;
+  const SumCut cut_;
+  const int64_t step_;
+  int64_t band_, list_;
+};
+
+template <const PooledGradientKernels& kernels>
+void run_winners(const ConvMaxPoolBackwardWeight& b) {
+  const PooledGradient& g = b.gradient;
+  const ConvShape& d = g.shape;
+  const int threads = threads_for(g);
+  const int64_t chunks = chunks_of(g);
+  const WinnersOfChannels<kernels> winners(b);
+  const int64_t size = winners.sum_floats() + d.k;
+  const Scratch sums(static_cast<size_t>(round_up(size, 16)),
+                     static_cast<int>(chunks));
+  const Scratch scratch(winners.scratch_floats(), threads);
+  parallel_for(chunks, threads, [&](int64_t chunk, int worker) {
+    float* own = sums.of(static_cast<int>(chunk));
+    std::fill_n(own, size, 0.0f);
+    for (int64_t n = d.n * chunk / chunks; n < d.n * (chunk + 1) / chunks;
+         n++) {
+      winners.run(n, own, scratch.of(worker));
+      add_bias(g, n, own + winners.sum_floats());
+    }
+  });
+  add_chunks(sums.of(0), size, round_up(size, 16), chunks);
+  // [k][r][s * c] to [r][s * c][k].
+  const int64_t width = d.s * d.c;
+  const float* total = sums.of(0);
+  parallel_for(d.r * width, threads_for_bytes(8.0 * static_cast<double>(size)),
+               [&](int64_t row, int) {
+                 const float* from =
+                     total + row / width * winners.step() + row % width;
+                 for (int64_t k = 0; k < d.k; k++)
+                   b.dweight[row * d.k + k] = from[k * d.r * winners.step()];
+               });
+  std::copy_n(total + winners.sum_floats(), d.k, b.dbias);
+}
+
+// For each pixel and channel of the padded image, the four that a 2 x 2 window
+// of the convolution sees there.
+void fill_quads(const ConvShape& d, const float* x, int64_t h, int64_t w,
+                int64_t row, float* quads) {
+  const int64_t right = d.stride_w * d.c, below = d.stride_h * row;
+  for (int64_t i = 0; i < h; i++)
+    for (int64_t j = 0; j < w * d.c; j++, quads += 4) {
+      const float* from = x + i * row + j;
+      quads[0] = from[0];
+      quads[1] = from[right];
+      quads[2] = from[below];
+      quads[3] = from[below + right];
+    }
+}
+
+template <const PooledGradientKernels& kernels>
+void run_quads(const ConvMaxPoolBackwardWeight& b) {
+  const PooledGradient& g = b.gradient;
+  const ConvShape& d = g.shape;
+  const int threads = threads_for(g);
+  const int64_t chunks = chunks_of(g);
+  const PaddedImage image(g);
+  const int64_t h = image.h - d.stride_h, w = image.w - d.stride_w;
+  const int64_t taps = d.r * d.s * d.c, pixels = g.pooled_p * g.pooled_q;
+  std::vector<int32_t> tap_offset, pixel_offset;
+  for (int64_t t = 0; t < taps; t++) {
+    const int64_t r = t / d.c / d.s, s = t / d.c % d.s;
+    tap_offset.push_back(static_cast<int32_t>(
+        4 * ((r * d.dilation_h * w + s * d.dilation_w) * d.c + t % d.c)));
+  }
+  for (int64_t i = 0; i < pixels; i++) {
+    const int64_t p = i / g.pooled_q * g.pool_stride_h * d.stride_h;
+    const int64_t q = i % g.pooled_q * g.pool_stride_w * d.stride_w;
+    pixel_offset.push_back(static_cast<int32_t>(4 * (p * w + q) * d.c));
+  }
+  const int64_t size = (taps + 1) * d.k;
+  const Scratch sums(static_cast<size_t>(round_up(size, 16)),
+                     static_cast<int>(chunks));
+  const size_t quad_floats = static_cast<size_t>(4 * h * w * d.c);
+  const Scratch scratch(quad_floats + image.floats(), threads);
+  parallel_for(chunks, threads, [&](int64_t chunk, int worker) {
+    float* own = sums.of(static_cast<int>(chunk));
+    float* quads = scratch.of(worker);
+    std::fill_n(own, size, 0.0f);
+    for (int64_t n = d.n * chunk / chunks; n < d.n * (chunk + 1) / chunks;
+         n++) {
+      const float* x =
+          image.padded(b.x + n * d.h * d.w * d.c, quads + quad_floats);
+      fill_quads(d, x, h, w, image.row, quads);
+      kernels.quads({pixels, d.k, taps, g.dy + n * pixels * d.k,
+                     g.indices + n * pixels * d.k, quads, pixel_offset.data(),
+                     tap_offset.data(), own});
+      add_bias(g, n, own + taps * d.k);
+    }
+  });
+  add_chunks(sums.of(0), size, round_up(size, 16), chunks);
+  std::copy_n(sums.of(0), taps * d.k, b.dweight);
+  std::copy_n(sums.of(0) + taps * d.k, d.k, b.dbias);
+}
+
+void run_spread(const ConvMaxPoolBackwardWeight& b) {
+  const SpreadGradient spread(b.gradient);
+  conv2d_backward_weight(
+      {b.gradient.shape, b.x, spread.dy(), b.dweight, b.dbias});
+}
+
+const char* refuse_none(const ConvMaxPoolBackwardWeight&) { return nullptr; }
+const char* refuse_winners(const ConvMaxPoolBackwardWeight& b) {
+  return refuse_winners(b.gradient);
+}
+const char* slower_winners(const ConvMaxPoolBackwardWeight& b) {
+  return slower_winners(b.gradient);
+}
+
+const char* refuse_quads(const ConvMaxPoolBackwardWeight& b) {
+  const PooledGradient& g = b.gradient;
+  const ConvShape& d = g.shape;
+  if (d.groups != 1) return "groups";
+  if (g.window_h != 2 || g.window_w != 2) return "a window other than 2 x 2";
+  if (d.r * d.s * d.c > kMaxQuadTaps) return "many taps and channels";
+  return 4 * padded_floats(g) < INT32_MAX ? nullptr : "offsets beyond 32 bits";
+}
+
+const char* slower_quads(const ConvMaxPoolBackwardWeight& b) {
+  return b.gradient.shape.c < 8 ? nullptr : "eight channels or more";
+}
+
+const Algorithm<ConvMaxPoolBackwardWeight> kAlgorithms[] = {
+#if defined(__x86_64__)
+    {"quads_avx512", Isa::avx512, refuse_quads,
+     run_quads<avx512::kPooledGradient>, slower_quads},
+    {"winners_avx512", Isa::avx512, refuse_winners,
+     run_winners<avx512::kPooledGradient>, slower_winners},
+    {"quads_avx2", Isa::avx2, refuse_quads, run_quads<avx2::kPooledGradient>,
+     slower_quads},
+    {"winners_avx2", Isa::avx2, refuse_winners,
+     run_winners<avx2::kPooledGradient>, slower_winners},
+#elif defined(__aarch64__)
+    {"quads_neon", Isa::neon, refuse_quads, run_quads<neon::kPooledGradient>,
+     slower_quads},
+    {"winners_neon", Isa::neon, refuse_winners,
+     run_winners<neon::kPooledGradient>, slower_winners},
+#endif
+    {"spread", Isa::ref, refuse_none, run_spread},
+};
+const AlgorithmList kList("conv2d_max_pool2d_backward_weight", kAlgorithms);
+
+}  // namespace
+
+void conv2d_max_pool2d_backward_weight(
+    const ConvMaxPoolBackwardWeight& problem) {
+  const ConvShape& d = problem.gradient.shape;
+  if (d.n == 0) {
+    std::fill_n(problem.dweight, d.r * d.s * d.group_c() * d.k, 0.0f);
+    std::fill_n(problem.dbias, d.k, 0.0f);
+    return;
+  }
+  kList.run(problem);
+}
+
+}  // namespace tw::cpu

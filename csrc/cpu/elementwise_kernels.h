@@ -1,0 +1,39 @@
+// What the elementwise driver asks of an instruction set: one block at a time,
+// single-threaded. See elementwise.h for the rules.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/elementwise.h"
+
+namespace tw::cpu {
+
+// A block of a dropout that begins at a multiple of four elements.
+struct DropoutBlock {
+  uint64_t key;
+  uint64_t counter;   // of the first four elements
+  int32_t threshold;  // keep where the upper 24 bits are at least this
+  float scale;
+  int64_t count;
+  const float* x;
+  float* y;
+};
+
+struct ElementwiseKernels {
+  void (*activation)(const ActivationForward&);
+  void (*activation_backward)(const ActivationBackward&);
+  void (*dropout)(const DropoutBlock&);
+  // sums[j] = sum over rows of src[row * stride + j], j < columns.
+  void (*column_sums)(const float* src, int64_t stride, int64_t rows,
+                      int64_t columns, float* sums);
+};
+
+namespace ref { extern const ElementwiseKernels kElementwiseKernels; }
+#if defined(__x86_64__)
+namespace avx512 { extern const ElementwiseKernels kElementwiseKernels; }
+namespace avx2 { extern const ElementwiseKernels kElementwiseKernels; }
+#elif defined(__aarch64__)
+namespace neon { extern const ElementwiseKernels kElementwiseKernels; }
+#endif
+
+}  // namespace tw::cpu

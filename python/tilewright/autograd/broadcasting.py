@@ -1,0 +1,126 @@
+"""Operands of different shapes and types made to fit, and their gradients back.
+
+Types follow PyTorch and not NumPy where they differ, so that float32 stays float32:
+a number takes the type of the tensor it meets, and integers that meet floats take
+theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright.autograd.tensor import Tensor
+from tilewright.kernels import bias_gradient
+
+Array: TypeAlias = NDArray[Any]
+
+FLOAT32 = np.dtype(np.float32)
+_INT64 = np.dtype(np.int64)
+_SCALARS = (float, int, np.number, np.bool_)
+
+
+def operands(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """Return the operands of one dtype, or None if one of them is neither.
+
+    Parameters
+    ----------
+    a, b
+        Tensors, arrays or numbers, one of them a Tensor.
+    """
+    if isinstance(a, Tensor):
+        if type(b) is float or type(b) is int:  # the common case, for speed
+            dtype = a._data.dtype
+            if dtype.kind == "f":
+                return a, dtype.type(b)
+        if isinstance(b, Tensor):
+            return _promoted(a, b)
+        if isinstance(b, np.ndarray) and b.ndim:
+            return _promoted(a, Tensor(b))
+        return _with_number(a, b)
+    if isinstance(a, np.ndarray) and a.ndim:
+        return _promoted(Tensor(a), b)
+    pair = _with_number(b, a)
+    return None if pair is None else (pair[1], pair[0])
+
+
+def _promoted(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    dtype = common_dtype(a._data.dtype, b._data.dtype)
+    return a.astype(dtype), b.astype(dtype)
+
+
+def common_dtype(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of a result: the wider one, but floats win over integers."""
+    if a.kind == "f" and b.kind != "f":
+        return a
+    if b.kind == "f" and a.kind != "f":
+        return b
+    return np.promote_types(a, b)
+
+
+def _with_number(tensor: Tensor, number: Any) -> tuple[Tensor, Any] | None:
+    """Return the pair with the number as a scalar of the tensor's dtype."""
+    if isinstance(number, np.ndarray) and number.ndim == 0:
+        number = number[()]
+    if not isinstance(number, _SCALARS) or isinstance(number, np.complexfloating):
+        return None
+    dtype = tensor._data.dtype
+    if dtype.kind != "f":
+        if isinstance(number, (float, np.floating)):
+            dtype = FLOAT32
+        elif dtype.kind == "b" and not isinstance(number, (bool, np.bool_)):
+            dtype = _INT64
+        tensor = tensor.astype(dtype)
+    return tensor, dtype.type(number)
+
+
+def mismatch(name: str, a: Any, b: Any) -> ValueError:
+    """Return the error for shapes that do not broadcast."""
+    return ValueError(
+        f"{name}: shapes {np.shape(a)} and {np.shape(b)} do not broadcast"
+    )
+
+
+def argument_shape(edge: Any) -> tuple[int, ...]:
+    """Return the shape of the argument that an edge of a context stands for."""
+    shape: tuple[int, ...] = (
+        edge._data.shape if isinstance(edge, Tensor) else edge.shape
+    )
+    return shape
+
+
+def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
+    """Sum a gradient over the axes along which its argument was repeated.
+
+    Parameters
+    ----------
+    gradient : ndarray
+        Of the broadcast shape.
+    shape : tuple of int
+        The argument's own.
+
+    Returns
+    -------
+    ndarray
+        `gradient` itself where nothing was repeated.
+    """
+    if gradient.shape == shape:
+        return gradient
+    new_axes = gradient.ndim - len(shape)
+    if len(shape) == 1 and shape[0] == gradient.shape[-1]:
+        return sum_leading(gradient)
+    repeated = tuple(
+        axis
+        for axis, extent in enumerate(gradient.shape)
+        if axis < new_axes or (shape[axis - new_axes] == 1 and extent != 1)
+    )
+    return np.asarray(gradient.sum(axis=repeated)).reshape(shape)
+
+
+def sum_leading(x: Array) -> Array:
+    """Sum over all axes but the last: a bias's gradient, in blocks of fixed size."""
+    if x.dtype == FLOAT32:
+        return bias_gradient(x)
+    return np.asarray(x.sum(axis=tuple(range(x.ndim - 1))))

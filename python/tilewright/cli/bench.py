@@ -1,0 +1,99 @@
+"""`tilewright bench`: how fast the kernels are here, and against whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tilewright.cli.errors import UserError, user_errors
+
+
+def bench(
+    families: Annotated[
+        list[str] | None,
+        typer.Argument(help="Kernel families. Default: all of them."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Peers, among numpy, torch and jax, with commas between them. "
+            "Default: those that are installed, and NumPy only where it has the "
+            "operation."
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="For all. Default: the physical cores.")
+    ] = None,
+    match: Annotated[
+        str, typer.Option("--filter", help="Only cases that hold all of these words.")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the most telling cases.")
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns that each one has.")] = 5,
+    seconds: Annotated[float, typer.Option(min=0, help="Length of a turn.")] = 0.06,
+    json: Annotated[
+        Path | None, typer.Option(help="File to write all figures to.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture to draw: roofline and ratio bars.")
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(help="File that --json wrote before, to compare with."),
+    ] = None,
+    list_cases: Annotated[
+        bool, typer.Option("--list", help="Show the cases and run none.")
+    ] = False,
+) -> None:
+    """Time the kernels in turns with other libraries; ends with 1 if one is wrong."""
+    from tilewright import bench as library
+    from tilewright.bench import progress as reporting
+    from tilewright.bench import tables
+    from tilewright.bench.plot import plot as draw
+    from tilewright.extras import require
+
+    with user_errors():
+        cases = library.select(families or (), match=match, quick=quick)
+        if list_cases:
+            for case in cases:
+                typer.echo(f"{case.family}: {case.name}")
+            return
+        peers = library.choose_peers(_words(against))
+        before = library.Report.load(baseline) if baseline is not None else None
+        # Minutes of measuring must not be lost for the want of a folder.
+        for path in (json, plot):
+            if path is not None and not path.parent.is_dir():
+                raise UserError(f"{path.parent}: no such folder")
+    if plot is not None:
+        require("matplotlib", extra="bench")
+
+    progress = reporting.make_progress(len(cases), before)
+    try:
+        report = library.run(
+            cases,
+            threads=threads,
+            peers=peers,
+            rounds=rounds,
+            seconds=seconds,
+            started=progress.started,
+            finished=progress.finished,
+        )
+    finally:
+        progress.close()
+    typer.echo("")
+    for line in tables.summary(report, before):
+        typer.echo(line)
+    with user_errors():
+        if json is not None:
+            report.save(json)
+        if plot is not None:
+            draw(report, plot)
+    if any(result.ours.failure for result in report.results):
+        raise typer.Exit(1)
+
+
+def _words(text: str | None) -> list[str] | None:
+    return None if text is None else [word for word in text.split(",") if word]

@@ -1,0 +1,61 @@
+"""The C++ kernels: thin adapters from the backends' interface to the extension."""
+
+from __future__ import annotations
+
+try:
+    import tilewright._cpu  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f"the compiled extension tilewright._cpu does not load ({error}); install "
+        "tilewright again where there is a C++17 compiler, or choose the numpy backend"
+    ) from error
+
+from tilewright.kernels.backends.cpu.adam import adam_step as adam_step
+from tilewright.kernels.backends.cpu.conv2d import conv2d as conv2d
+from tilewright.kernels.backends.cpu.conv2d import (
+    conv2d_backward_input as conv2d_backward_input,
+)
+from tilewright.kernels.backends.cpu.conv2d import (
+    conv2d_backward_weight as conv2d_backward_weight,
+)
+from tilewright.kernels.backends.cpu.conv2d_max_pool2d import (
+    conv2d_max_pool2d as conv2d_max_pool2d,
+)
+from tilewright.kernels.backends.cpu.conv2d_max_pool2d import (
+    conv2d_max_pool2d_backward_input as conv2d_max_pool2d_backward_input,
+)
+from tilewright.kernels.backends.cpu.conv2d_max_pool2d import (
+    conv2d_max_pool2d_backward_weight as conv2d_max_pool2d_backward_weight,
+)
+from tilewright.kernels.backends.cpu.elementwise import activation as activation
+from tilewright.kernels.backends.cpu.elementwise import (
+    activation_backward as activation_backward,
+)
+from tilewright.kernels.backends.cpu.elementwise import bias_gradient as bias_gradient
+from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
+from tilewright.kernels.backends.cpu.gemm import gemm as gemm
+from tilewright.kernels.backends.cpu.pool2d import avg_pool2d as avg_pool2d
+from tilewright.kernels.backends.cpu.pool2d import (
+    avg_pool2d_backward as avg_pool2d_backward,
+)
+from tilewright.kernels.backends.cpu.pool2d import max_pool2d as max_pool2d
+from tilewright.kernels.backends.cpu.pool2d import (
+    max_pool2d_backward as max_pool2d_backward,
+)
+from tilewright.kernels.backends.cpu.sgd import sgd_step as sgd_step
+from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
+    log_softmax as log_softmax,
+)
+from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
+    log_softmax_backward as log_softmax_backward,
+)
+from tilewright.kernels.backends.cpu.softmax_cross_entropy import softmax as softmax
+from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
+    softmax_backward as softmax_backward,
+)
+from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
+    softmax_cross_entropy as softmax_cross_entropy,
+)
+
+name = "cpu"
+dtypes = ("float32",)

@@ -1,0 +1,8 @@
+"""Adam and AdamW in C++.
+
+The extension's functions take the backends' arguments as they are.
+"""
+
+from __future__ import annotations
+
+from tilewright._cpu import adam_step as adam_step

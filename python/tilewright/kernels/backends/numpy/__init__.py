@@ -1,0 +1,60 @@
+"""The specification: every kernel in NumPy alone, short enough to be read.
+
+It computes in float32 and in float64. In float64 it is what the other backends are
+compared with, and what gradients are checked on; where there is no compiled
+extension it serves everything.
+"""
+
+from __future__ import annotations
+
+from tilewright.kernels.backends.numpy.adam import adam_step as adam_step
+from tilewright.kernels.backends.numpy.conv2d import conv2d as conv2d
+from tilewright.kernels.backends.numpy.conv2d import (
+    conv2d_backward_input as conv2d_backward_input,
+)
+from tilewright.kernels.backends.numpy.conv2d import (
+    conv2d_backward_weight as conv2d_backward_weight,
+)
+from tilewright.kernels.backends.numpy.conv2d_max_pool2d import (
+    conv2d_max_pool2d as conv2d_max_pool2d,
+)
+from tilewright.kernels.backends.numpy.conv2d_max_pool2d import (
+    conv2d_max_pool2d_backward_input as conv2d_max_pool2d_backward_input,
+)
+from tilewright.kernels.backends.numpy.conv2d_max_pool2d import (
+    conv2d_max_pool2d_backward_weight as conv2d_max_pool2d_backward_weight,
+)
+from tilewright.kernels.backends.numpy.elementwise import activation as activation
+from tilewright.kernels.backends.numpy.elementwise import (
+    activation_backward as activation_backward,
+)
+from tilewright.kernels.backends.numpy.elementwise import (
+    bias_gradient as bias_gradient,
+)
+from tilewright.kernels.backends.numpy.elementwise import dropout as dropout
+from tilewright.kernels.backends.numpy.gemm import gemm as gemm
+from tilewright.kernels.backends.numpy.pool2d import avg_pool2d as avg_pool2d
+from tilewright.kernels.backends.numpy.pool2d import (
+    avg_pool2d_backward as avg_pool2d_backward,
+)
+from tilewright.kernels.backends.numpy.pool2d import max_pool2d as max_pool2d
+from tilewright.kernels.backends.numpy.pool2d import (
+    max_pool2d_backward as max_pool2d_backward,
+)
+from tilewright.kernels.backends.numpy.sgd import sgd_step as sgd_step
+from tilewright.kernels.backends.numpy.softmax_cross_entropy import (
+    log_softmax as log_softmax,
+)
+from tilewright.kernels.backends.numpy.softmax_cross_entropy import (
+    log_softmax_backward as log_softmax_backward,
+)
+from tilewright.kernels.backends.numpy.softmax_cross_entropy import softmax as softmax
+from tilewright.kernels.backends.numpy.softmax_cross_entropy import (
+    softmax_backward as softmax_backward,
+)
+from tilewright.kernels.backends.numpy.softmax_cross_entropy import (
+    softmax_cross_entropy as softmax_cross_entropy,
+)
+
+name = "numpy"
+dtypes = ("float32", "float64")

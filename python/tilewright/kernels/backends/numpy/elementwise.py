@@ -1,0 +1,123 @@
+"""Activations, dropout and the gradient of a bias."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from tilewright.kernels.backends.numpy.quiet import quiet
+from tilewright.kernels.backends.protocol import Array
+
+SQRT_HALF = math.sqrt(0.5)
+WORD = np.uint64(0xFFFFFFFF)
+HALF_WORD = np.uint64(32)
+
+
+def activate(
+    x: Array, kind: str, negative_slope: float = 0.0, out: Array | None = None
+) -> Array:
+    """Return an activation of x, in ``out`` where that is given (it may be x)."""
+    if out is None:
+        out = np.empty_like(x)
+    if kind == "relu":
+        np.maximum(x, 0, out=out)  # passes NaN
+    elif kind == "leaky_relu":
+        np.copyto(out, np.where(x > 0, x, negative_slope * x))
+    elif kind == "sigmoid":
+        np.copyto(out, 1 / (1 + np.exp(-x)))
+    elif kind == "tanh":
+        np.tanh(x, out=out)
+    elif kind == "gelu":
+        np.copyto(out, x * _normal_cdf(x))
+    elif out is not x:
+        np.copyto(out, x)
+    return out
+
+
+@quiet
+def activation(x: Array, kind: str, negative_slope: float, out: Array | None) -> Array:
+    """Return an activation of each element."""
+    return activate(x, kind, negative_slope, out)
+
+
+@quiet
+def activation_backward(
+    dy: Array, saved: Array, kind: str, negative_slope: float, out: Array | None
+) -> Array:
+    """Return the gradient of x from the saved result, or for gelu the saved x."""
+    if kind == "relu":
+        dx = np.where(saved <= 0, 0, dy)  # NaN passes
+    elif kind == "leaky_relu":
+        dx = np.where(saved > 0, dy, negative_slope * dy)
+    elif kind == "sigmoid":
+        dx = dy * (saved * (1 - saved))
+    elif kind == "tanh":
+        dx = dy * ((1 - saved) * (1 + saved))  # no digits lost near 1
+    else:
+        density = np.exp(-0.5 * saved * saved) / math.sqrt(2 * math.pi)
+        dx = dy * (_normal_cdf(saved) + saved * density)
+    if out is None:
+        return dx.astype(dy.dtype, copy=False)
+    np.copyto(out, dx)
+    return out
+
+
+def _normal_cdf(x: Array) -> Array:
+    """Return the share of a normal distribution below x.
+
+    NumPy has no error function, so Python's is called for each element.
+    """
+    scaled = (-SQRT_HALF * x).ravel().tolist()
+    shares = np.fromiter(map(math.erfc, scaled), np.float64, len(scaled))
+    return (0.5 * shares).reshape(x.shape).astype(x.dtype, copy=False)
+
+
+@quiet
+def dropout(x: Array, p: float, seed: int, offset: int) -> Array:
+    """Return x with elements dropped by the numbers of Philox, the rest scaled."""
+    words = philox(seed, offset, -(-x.size // 4))
+    uniform = (words.ravel()[: x.size] >> np.uint32(8)) * 2.0**-24
+    kept = uniform.reshape(x.shape) >= p
+    y = np.zeros_like(x)
+    np.divide(x, 1 - p, out=y, where=kept)
+    return y
+
+
+def philox(seed: int, offset: int, counters: int) -> npt.NDArray[np.uint32]:
+    """Return the four words of Philox4x32-10 at each of so many counters.
+
+    Parameters
+    ----------
+    seed
+        The key, 64 bits.
+    offset
+        The first counter, 64 bits; counting on wraps.
+    counters
+        How many.
+
+    Returns
+    -------
+    ``(counters, 4)`` of uint32
+    """
+    # Words of 32 bits in 64, so that their products are whole.
+    count = np.arange(counters, dtype=np.uint64) + np.uint64(offset)
+    word0, word1 = count & WORD, count >> HALF_WORD
+    word2, word3 = np.zeros((2, counters), np.uint64)
+    key0, key1 = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        product0 = np.uint64(0xD2511F53) * word0
+        product2 = np.uint64(0xCD9E8D57) * word2
+        word0 = (product2 >> HALF_WORD) ^ word1 ^ np.uint64(key0)
+        word2 = (product0 >> HALF_WORD) ^ word3 ^ np.uint64(key1)
+        word1, word3 = product2 & WORD, product0 & WORD
+        key0 = (key0 + 0x9E3779B9) & 0xFFFFFFFF
+        key1 = (key1 + 0xBB67AE85) & 0xFFFFFFFF
+    return np.stack([word0, word1, word2, word3], axis=1).astype(np.uint32)
+
+
+def bias_gradient(dy: Array) -> Array:
+    """Return the sum of the rows, in float64: a long sum of float32 loses digits."""
+    total: Array = dy.sum(axis=0, dtype=np.float64)
+    return total.astype(dy.dtype, copy=False)

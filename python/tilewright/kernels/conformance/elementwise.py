@@ -1,0 +1,213 @@
+"""Cases of activations, dropout and the gradient of a bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tilewright.kernels import dispatch
+from tilewright.kernels.backends.protocol import Array
+from tilewright.kernels.conformance.arrays import (
+    LAYOUTS,
+    LENGTHS,
+    Layout,
+    normal,
+    with_nan,
+)
+from tilewright.kernels.conformance.case import Arguments, Case
+from tilewright.kernels.elementwise import KINDS, activation
+
+SHAPES: tuple[tuple[int, ...], ...] = (
+    (),
+    (0,),
+    (3, 0, 2),
+    (2, 3, 5, 7),
+    (1000,),
+    *((length,) for length in LENGTHS),
+)
+LARGE = np.array(
+    [
+        -np.inf,
+        -1e30,
+        -200,
+        -100,
+        -20,
+        -9,
+        -5,
+        -1e-3,
+        -0.0,
+        0,
+        1e-3,
+        5,
+        9,
+        20,
+        100,
+        1e30,
+    ],
+    np.float32,
+)
+SLOPES = (0.0, 0.01, 1.0, 1.5)
+
+
+def saved_for(x: Array, kind: str, slope: float = 0.01) -> Array:
+    """Return what the backward pass of an activation takes."""
+    if kind == "gelu":
+        return x
+    with dispatch.backend("numpy"):
+        return activation(x, kind, negative_slope=slope)
+
+
+def _activations(kind: str) -> Iterator[Case]:
+    for shape in SHAPES:
+
+        def forward(
+            rng: np.random.Generator, shape: tuple[int, ...] = shape
+        ) -> Arguments:
+            return Arguments((np.asarray(3 * normal(rng, *shape)), kind))
+
+        def backward(
+            rng: np.random.Generator, shape: tuple[int, ...] = shape
+        ) -> Arguments:
+            saved = saved_for(np.asarray(normal(rng, *shape)), kind)
+            return Arguments((normal(rng, *shape), saved, kind))
+
+        yield Case("activation", f"{kind} of {shape}", forward)
+        yield Case("activation_backward", f"{kind} of {shape}", backward)
+
+    def large(rng: np.random.Generator) -> Arguments:
+        # 0 times infinity is NaN, and so are gelu and a slope of 0 at -infinity.
+        return Arguments((LARGE[1:] if kind == "gelu" else LARGE.copy(), kind))
+
+    def nan(rng: np.random.Generator) -> Arguments:
+        return Arguments((with_nan(normal(rng, 100), 0.1, rng), kind))
+
+    def nan_backward(rng: np.random.Generator) -> Arguments:
+        dy = with_nan(1 + np.abs(normal(rng, 100)), 0.1, rng)
+        saved = saved_for(np.full(100, 0.5, np.float32), kind)
+        return Arguments((dy, saved, kind))
+
+    def into_out(rng: np.random.Generator) -> Arguments:
+        out = np.full((5, 7), np.nan, np.float32)
+        return Arguments((normal(rng, 5, 7), kind), {"out": out})
+
+    def backward_into_out(rng: np.random.Generator) -> Arguments:
+        out = np.full((5, 7), np.nan, np.float32)
+        saved = saved_for(normal(rng, 5, 7), kind)
+        return Arguments((normal(rng, 5, 7), saved, kind), {"out": out})
+
+    def backward_into_dy(rng: np.random.Generator) -> Arguments:
+        dy = normal(rng, 5, 7)
+        return Arguments((dy, saved_for(normal(rng, 5, 7), kind), kind), {"out": dy})
+
+    yield Case("activation", f"{kind} of large numbers", large)
+    yield Case("activation", f"{kind} of NaN", nan)
+    yield Case("activation_backward", f"{kind} of NaN", nan_backward)
+    yield Case("activation", f"{kind} into out", into_out)
+    yield Case("activation_backward", f"{kind} into out", backward_into_out)
+    yield Case("activation_backward", f"{kind} into dy itself", backward_into_dy)
+
+
+def _slopes() -> Iterator[Case]:
+    for slope in SLOPES:
+
+        def forward(rng: np.random.Generator, slope: float = slope) -> Arguments:
+            return Arguments((normal(rng, 67), "leaky_relu"), {"negative_slope": slope})
+
+        def backward(rng: np.random.Generator, slope: float = slope) -> Arguments:
+            saved = saved_for(normal(rng, 67), "leaky_relu", slope)
+            return Arguments(
+                (normal(rng, 67), saved, "leaky_relu"), {"negative_slope": slope}
+            )
+
+        yield Case("activation", f"leaky_relu of slope {slope}", forward)
+        yield Case("activation_backward", f"leaky_relu of slope {slope}", backward)
+
+
+def _dropout() -> Iterator[Case]:
+    for shape in SHAPES:
+
+        def usual(
+            rng: np.random.Generator, shape: tuple[int, ...] = shape
+        ) -> Arguments:
+            return Arguments((normal(rng, *shape), 0.3), {"seed": 11, "offset": 5})
+
+        yield Case("dropout", f"{shape}", usual)
+    for p in (0.0, 0.5, 0.999, 1.0):
+
+        def shares(rng: np.random.Generator, p: float = p) -> Arguments:
+            return Arguments((normal(rng, 33, 31), p), {"seed": 2**63 + 12345})
+
+        yield Case("dropout", f"p {p}", shares)
+    # The counter's carry into its upper word, and round.
+    for seed, offset in ((0, 2**32 - 3), (2**64 - 1, 2**64 - 3), (2**32, 2**33)):
+
+        def counters(
+            rng: np.random.Generator, seed: int = seed, offset: int = offset
+        ) -> Arguments:
+            return Arguments((normal(rng, 45), 0.5), {"seed": seed, "offset": offset})
+
+        yield Case("dropout", f"seed {seed}, offset {offset}", counters)
+
+    def nan(rng: np.random.Generator) -> Arguments:
+        return Arguments((np.full(99, np.nan, np.float32), 0.5), {"seed": 1})
+
+    yield Case("dropout", "what is dropped is 0, even NaN", nan)
+
+
+def _bias_gradient() -> Iterator[Case]:
+    rows = ((1,), (0, 4), (1, 4), (5, 0), (2, 3, 4), (700, 10), (2, 3, 3, 17), (9, 129))
+    for shape in (*rows, *((13, length) for length in LENGTHS)):
+
+        def build(
+            rng: np.random.Generator, shape: tuple[int, ...] = shape
+        ) -> Arguments:
+            return Arguments((normal(rng, *shape),))
+
+        yield Case("bias_gradient", f"{shape}", build)
+
+    def long_sum(rng: np.random.Generator) -> Arguments:
+        return Arguments((np.float32(1) + normal(rng, 20_000, 3),))
+
+    def nan(rng: np.random.Generator) -> Arguments:
+        dy = normal(rng, 30, 20)
+        dy[3, 2] = np.nan
+        return Arguments((dy,))
+
+    yield Case("bias_gradient", "many rows", long_sum)
+    yield Case("bias_gradient", "NaN stays in its column", nan)
+
+
+def _awkward() -> Iterator[Case]:
+    for how in LAYOUTS:
+
+        def forward(rng: np.random.Generator, how: Layout = how) -> Arguments:
+            return Arguments((how(normal(rng, 6, 11)), "relu"))
+
+        def backward(rng: np.random.Generator, how: Layout = how) -> Arguments:
+            saved = how(normal(rng, 6, 11))
+            return Arguments((how(normal(rng, 6, 11)), saved, "relu"))
+
+        def dropped(rng: np.random.Generator, how: Layout = how) -> Arguments:
+            return Arguments((how(normal(rng, 6, 11)), 0.5), {"seed": 3})
+
+        def summed(rng: np.random.Generator, how: Layout = how) -> Arguments:
+            return Arguments((how(normal(rng, 6, 11)),))
+
+        name = f"inputs {how.__name__}"
+        yield Case("activation", name, forward)
+        yield Case("activation_backward", name, backward)
+        yield Case("dropout", name, dropped)
+        yield Case("bias_gradient", name, summed)
+
+
+def _cases() -> Iterator[Case]:
+    for kind in KINDS:
+        yield from _activations(kind)
+    yield from _slopes()
+    yield from _dropout()
+    yield from _bias_gradient()
+    yield from _awkward()
+
+
+CASES = tuple(_cases())

@@ -1,0 +1,57 @@
+"""Layers and models, the functions they are made of, and their initial values.
+
+    from tilewright import nn
+
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), ...)
+
+Names and behaviour are PyTorch's, images are channels last: docs/conventions.md.
+"""
+
+from tilewright.nn import functional, init
+from tilewright.nn.activation import GELU, LeakyReLU, ReLU, Sigmoid, Softmax, Tanh
+from tilewright.nn.containers import ModuleList, Sequential
+from tilewright.nn.convolution import Conv2d
+from tilewright.nn.dropout import Dropout
+from tilewright.nn.linear import Linear
+from tilewright.nn.loss import (
+    BCELoss,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    L1Loss,
+    MSELoss,
+)
+from tilewright.nn.module import Module
+from tilewright.nn.parameter import Parameter
+from tilewright.nn.pooling import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d
+from tilewright.nn.serialization import load, save
+from tilewright.nn.shaping import Flatten
+
+__all__ = [
+    "AvgPool2d",
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "GELU",
+    "GlobalAvgPool2d",
+    "GlobalMaxPool2d",
+    "L1Loss",
+    "LeakyReLU",
+    "Linear",
+    "MSELoss",
+    "MaxPool2d",
+    "Module",
+    "ModuleList",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "functional",
+    "init",
+    "load",
+    "save",
+]

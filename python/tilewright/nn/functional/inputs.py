@@ -1,0 +1,25 @@
+"""What goes in, as a Tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tilewright.autograd import Tensor
+from tilewright.nn.types import TensorLike
+
+
+def as_tensor(op: str, x: TensorLike) -> Tensor:
+    """Return a Tensor as it is, and one around a NumPy array.
+
+    Raises
+    ------
+    TypeError
+        If it is neither: the dtype of a list would be a guess.
+    """
+    if isinstance(x, Tensor):
+        return x
+    if not isinstance(x, np.ndarray):
+        raise TypeError(
+            f"{op}: x must be a Tensor or a NumPy array, got {type(x).__name__}"
+        )
+    return Tensor(x)
