@@ -33,8 +33,8 @@ class ArrayList {
     if (!py::isinstance<py::array>(item))
       throw py::type_error(std::string(name_) + ": expected arrays");
     const auto array = py::reinterpret_borrow<py::array>(item);
-    const float* data = writeable_ ? write(array, name_, -1)
-                                   : read(array, name_, -1);
+    const float* data =
+        writeable_ ? write(array, name_, -1) : read(array, name_, -1);
     return {const_cast<float*>(data), static_cast<int64_t>(array.size())};
   }
 

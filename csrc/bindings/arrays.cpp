@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "bindings/recorder.h"
 #include "cpu/allocator.h"
 
 namespace tw::bindings {
@@ -39,7 +40,12 @@ py::array make(const Shape& shape) {
   const auto bytes = static_cast<size_t>(product(shape)) * sizeof(T);
   void* memory = cpu::allocate(bytes);
   py::capsule owner(memory, [](void* block) { cpu::deallocate(block); });
-  return py::array_t<T>(shape, static_cast<T*>(memory), owner);
+  py::array_t<T> array(shape, static_cast<T*>(memory), owner);
+  if (Recorder* recorder = Recorder::current()) {
+    recorder->program->own(memory, static_cast<int64_t>(bytes));
+    recorder->made.push_back(array);
+  }
+  return std::move(array);
 }
 
 }  // namespace

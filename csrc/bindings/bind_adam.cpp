@@ -1,5 +1,6 @@
 #include "bindings/array_lists.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/adam.h"
 
 namespace tw::bindings {
@@ -14,8 +15,8 @@ void adam_step(const py::list& params, const py::list& grads,
   const ArrayList v(exp_avg_sq, "exp_avg_sq", true);
   for (const ArrayList* list : {&g, &m, &v}) list->expect_count(p.count());
 
-  cpu::AdamStep s{{},    step,         lr,        beta1,          beta2,
-                  eps,   weight_decay, decoupled, bias_correction};
+  cpu::AdamStep s{{},  step,         lr,        beta1,          beta2,
+                  eps, weight_decay, decoupled, bias_correction};
   s.tensors.reserve(p.count());
   int64_t offset = 0;
   for (size_t i = 0; i < p.count(); i++) {
@@ -25,8 +26,7 @@ void adam_step(const py::list& params, const py::list& grads,
                          param.size, offset});
     offset += param.size;
   }
-  const py::gil_scoped_release release;
-  cpu::adam_step(s);
+  call(cpu::adam_step, s);
 }
 
 }  // namespace

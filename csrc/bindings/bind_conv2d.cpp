@@ -1,5 +1,6 @@
 #include "bindings/conv2d_arguments.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 
 namespace tw::bindings {
 namespace {
@@ -14,10 +15,7 @@ py::array conv2d(const py::array& x, const py::array& weight,
               dilation_h, dilation_w, groups, p, q, activation);
   py::array y = output(out, {f.shape.n, p, q, f.shape.k});
   f.y = write(y, "out", 4);
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d(f);
-  }
+  call(cpu::conv2d, f);
   return y;
 }
 
@@ -40,10 +38,7 @@ py::array conv2d_backward_input(const py::array& dy, const py::array& weight,
   expect_shape(weight, "weight", {d.r, d.s, d.group_c(), dy.shape(3)});
   py::array dx = output(out, {d.n, h, w, c});
   b.dx = write(dx, "out", 4);
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d_backward_input(b);
-  }
+  call(cpu::conv2d_backward_input, b);
   return dx;
 }
 
@@ -67,10 +62,7 @@ py::tuple conv2d_backward_weight(const py::array& x, const py::array& dy,
   py::array dbias = empty({d.k});
   b.dweight = write(dweight, "dweight", 4);
   b.dbias = write(dbias, "dbias", 1);
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d_backward_weight(b);
-  }
+  call(cpu::conv2d_backward_weight, b);
   return py::make_tuple(dweight, dbias);
 }
 

@@ -2,6 +2,7 @@
 // memory where they point.
 #include "bindings/conv2d_arguments.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/pool2d.h"
 
 namespace tw::bindings {
@@ -41,10 +42,7 @@ py::tuple conv2d_max_pool2d(const py::array& x, const py::array& weight,
   py::array indices = empty_bytes(shape);
   f.y = write(y, "y", 4);
   f.indices = static_cast<uint8_t*>(indices.mutable_data());
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d_max_pool2d(f);
-  }
+  call(cpu::conv2d_max_pool2d, f);
   return py::make_tuple(y, indices);
 }
 
@@ -106,10 +104,7 @@ py::array conv2d_max_pool2d_backward_input(
   expect_taps(b.gradient);
   py::array dx = output(out, {d.n, h, w, c});
   b.dx = write(dx, "out", 4);
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d_max_pool2d_backward_input(b);
-  }
+  call(cpu::conv2d_max_pool2d_backward_input, b);
   return dx;
 }
 
@@ -134,10 +129,7 @@ py::tuple conv2d_max_pool2d_backward_weight(
   py::array dbias = empty({shape.k});
   b.dweight = write(dweight, "dweight", 4);
   b.dbias = write(dbias, "dbias", 1);
-  {
-    const py::gil_scoped_release release;
-    cpu::conv2d_max_pool2d_backward_weight(b);
-  }
+  call(cpu::conv2d_max_pool2d_backward_weight, b);
   return py::make_tuple(dweight, dbias);
 }
 

@@ -1,5 +1,6 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/elementwise.h"
 
 namespace tw::bindings {
@@ -20,10 +21,7 @@ py::array activation(const py::array& x, const std::string& kind,
   p.x = read(x, "x", -1);
   py::array y = output(out, shape_of(x));
   p.y = write(y, "out", -1);
-  {
-    const py::gil_scoped_release release;
-    cpu::activation(p);
-  }
+  call(cpu::activation, p);
   return y;
 }
 
@@ -39,10 +37,7 @@ py::array activation_backward(const py::array& dy, const py::array& saved,
   expect(saved.size() == dy.size(), "saved: expected as many elements as dy");
   py::array dx = output(out, shape_of(dy));
   p.dx = write(dx, "out", -1);
-  {
-    const py::gil_scoped_release release;
-    cpu::activation_backward(p);
-  }
+  call(cpu::activation_backward, p);
   return dx;
 }
 
@@ -51,12 +46,8 @@ py::array dropout(const py::array& x, double p, uint64_t seed,
   expect(p >= 0 && p <= 1, "dropout: p is not in [0, 1]");
   const float* src = read(x, "x", -1);
   py::array y = empty(shape_of(x));
-  const cpu::Dropout problem{p,        seed, offset,
-                             x.size(), src,  write(y, "y", -1)};
-  {
-    const py::gil_scoped_release release;
-    cpu::dropout(problem);
-  }
+  const cpu::Dropout problem{p, seed, offset, x.size(), src, write(y, "y", -1)};
+  call(cpu::dropout, problem);
   return y;
 }
 
@@ -66,10 +57,7 @@ py::array bias_gradient(const py::array& dy) {
   p.rows = dy.shape(0), p.k = dy.shape(1);
   py::array dbias = empty({p.k});
   p.dbias = write(dbias, "dbias", 1);
-  {
-    const py::gil_scoped_release release;
-    cpu::bias_gradient(p);
-  }
+  call(cpu::bias_gradient, p);
   return dbias;
 }
 
@@ -77,8 +65,8 @@ py::array bias_gradient(const py::array& dy) {
 
 void bind_elementwise(py::module_& m) {
   using py::arg;
-  m.def("activation", &activation, arg("x"), arg("kind"),
-        arg("negative_slope"), arg("out"));
+  m.def("activation", &activation, arg("x"), arg("kind"), arg("negative_slope"),
+        arg("out"));
   m.def("activation_backward", &activation_backward, arg("dy"), arg("saved"),
         arg("kind"), arg("negative_slope"), arg("out"));
   m.def("dropout", &dropout, arg("x"), arg("p"), arg("seed"), arg("offset"));

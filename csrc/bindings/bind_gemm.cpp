@@ -1,5 +1,6 @@
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/gemm.h"
 
 namespace tw::bindings {
@@ -24,10 +25,7 @@ py::array gemm(const py::array& a, const py::array& b, bool transpose_a,
   p.accumulate = accumulate;
   py::array c = output(out, {p.m, p.n});
   p.c = write(c, "out", 2);
-  {
-    const py::gil_scoped_release release;
-    cpu::gemm(p);
-  }
+  call(cpu::gemm, p);
   return c;
 }
 

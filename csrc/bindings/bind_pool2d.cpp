@@ -2,6 +2,7 @@
 // outside the padding) and every index inside its window.
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/pool2d.h"
 
 namespace tw::bindings {
@@ -59,10 +60,7 @@ py::tuple max_pool2d(const py::array& x, int64_t R, int64_t S, int64_t sh,
   py::array indices = s.byte_indices() ? empty_bytes(out) : empty_int32(out);
   float* dst = write(y, "y", 4);
   void* taps = indices.mutable_data();
-  {
-    py::gil_scoped_release release;
-    cpu::max_pool2d(s, src, dst, taps);
-  }
+  call(cpu::pool2d, {cpu::PoolPass::max, s, src, dst, nullptr, taps, false});
   return py::make_tuple(y, indices);
 }
 
@@ -92,10 +90,11 @@ py::array max_pool2d_backward(const py::array& dy, const py::array& indices,
   {
     py::gil_scoped_release release;
     valid = cpu::pool_indices_valid(s, taps);
-    if (valid) cpu::max_pool2d_backward(s, src, taps, dst);
   }
   expect(valid, "max_pool2d_backward: indices has a code that is no tap of a " +
                     std::to_string(R) + "x" + std::to_string(S) + " window");
+  call(cpu::pool2d,
+       {cpu::PoolPass::max_backward, s, src, dst, taps, nullptr, false});
   return dx;
 }
 
@@ -107,10 +106,8 @@ py::array avg_pool2d(const py::array& x, int64_t R, int64_t S, int64_t sh,
       forward_shape(x, R, S, sh, sw, pad_top, pad_left, P, Q);
   py::array y = empty({s.N, P, Q, s.C});
   float* dst = write(y, "y", 4);
-  {
-    py::gil_scoped_release release;
-    cpu::avg_pool2d(s, count_include_pad, src, dst);
-  }
+  call(cpu::pool2d,
+       {cpu::PoolPass::avg, s, src, dst, nullptr, nullptr, count_include_pad});
   return y;
 }
 
@@ -123,10 +120,8 @@ py::array avg_pool2d_backward(const py::array& dy, int64_t H, int64_t W,
       backward_shape(dy, H, W, R, S, sh, sw, pad_top, pad_left);
   py::array dx = empty({s.N, H, W, s.C});
   float* dst = write(dx, "dx", 4);
-  {
-    py::gil_scoped_release release;
-    cpu::avg_pool2d_backward(s, count_include_pad, src, dst);
-  }
+  call(cpu::pool2d, {cpu::PoolPass::avg_backward, s, src, dst, nullptr, nullptr,
+                     count_include_pad});
   return dx;
 }
 

@@ -61,8 +61,8 @@ void bind_runtime(py::module_& m) {
   m.def(
       "force_algorithm",
       [](const std::string& family, const py::object& name) {
-        cpu::force_algorithm(
-            family, name.is_none() ? "" : py::cast<std::string>(name));
+        cpu::force_algorithm(family,
+                             name.is_none() ? "" : py::cast<std::string>(name));
       },
       py::arg("family"), py::arg("name"));
   m.def("last_algorithm", &cpu::last_algorithm, py::arg("family"));

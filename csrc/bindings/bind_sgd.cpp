@@ -4,6 +4,7 @@
 
 #include "bindings/array_lists.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/sgd.h"
 
 namespace tw::bindings {
@@ -25,14 +26,12 @@ void sgd_step(const py::list& params, const py::list& grads,
   int64_t offset = 0;
   for (size_t i = 0; i < p.count(); i++) {
     const FloatSpan param = p[i];
-    s.tensors.push_back(
-        {param.data, g.of_size(i, param.size),
-         buffers ? buffers->of_size(i, param.size) : nullptr, param.size,
-         offset});
+    s.tensors.push_back({param.data, g.of_size(i, param.size),
+                         buffers ? buffers->of_size(i, param.size) : nullptr,
+                         param.size, offset});
     offset += param.size;
   }
-  const py::gil_scoped_release release;
-  cpu::sgd_step(s);
+  call(cpu::sgd_step, s);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/module.h"
+#include "bindings/recorder.h"
 #include "cpu/softmax_cross_entropy.h"
 
 namespace tw::bindings {
@@ -26,10 +27,7 @@ py::array run(SoftmaxFunction function, const py::array& a, const char* name,
   }
   py::array out = empty({p.rows, p.C});
   p.out = write(out, "out", 2);
-  {
-    const py::gil_scoped_release release;
-    function(p);
-  }
+  call(function, p);
   return out;
 }
 
@@ -54,8 +52,7 @@ cpu::Reduction parse_reduction(const std::string& name) {
 }
 
 py::tuple softmax_cross_entropy(const py::array& logits,
-                                const py::array& labels,
-                                double label_smoothing,
+                                const py::array& labels, double label_smoothing,
                                 std::optional<int64_t> ignore_index,
                                 const py::object& class_weight,
                                 const std::string& reduction) {
@@ -71,8 +68,8 @@ py::tuple softmax_cross_entropy(const py::array& logits,
   if (!class_weight.is_none())
     p.class_weight = optional(class_weight, "class_weight", {p.C});
   p.reduction = parse_reduction(reduction);
-  py::array loss = p.reduction == cpu::Reduction::none ? empty({p.rows})
-                                                       : empty({});
+  py::array loss =
+      p.reduction == cpu::Reduction::none ? empty({p.rows}) : empty({});
   py::array dlogits = empty({p.rows, p.C});
   p.loss = write(loss, "loss", -1);
   p.dlogits = write(dlogits, "dlogits", 2);
@@ -80,9 +77,9 @@ py::tuple softmax_cross_entropy(const py::array& logits,
   {
     const py::gil_scoped_release release;
     valid = cpu::labels_valid(p);
-    if (valid) cpu::softmax_cross_entropy(p);
   }
   expect(valid, "softmax_cross_entropy: labels out of range");
+  call(cpu::softmax_cross_entropy, p);
   return py::make_tuple(std::move(loss), std::move(dlogits));
 }
 

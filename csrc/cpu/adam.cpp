@@ -31,11 +31,11 @@ AdamCoefficients coefficients(const AdamStep& p) {
 template <const AdamKernel& kernel>
 void run(const AdamStep& p) {
   const AdamCoefficients c = coefficients(p);
-  over_parameter_chunks(
-      p.tensors, 28, [&](const AdamTensor& t, int64_t begin, int64_t size) {
-        kernel(c, size, t.param + begin, t.grad + begin, t.exp_avg + begin,
-               t.exp_avg_sq + begin);
-      });
+  over_parameter_chunks(p.tensors, 28,
+                        [&](const AdamTensor& t, int64_t begin, int64_t size) {
+                          kernel(c, size, t.param + begin, t.grad + begin,
+                                 t.exp_avg + begin, t.exp_avg_sq + begin);
+                        });
 }
 
 const char* accept(const AdamStep&) { return nullptr; }

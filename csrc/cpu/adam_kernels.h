@@ -20,12 +20,20 @@ using AdamKernel = void (*)(const AdamCoefficients&, int64_t count,
                             float* param, const float* grad, float* exp_avg,
                             float* exp_avg_sq);
 
-namespace ref { extern const AdamKernel kAdamKernel; }
+namespace ref {
+extern const AdamKernel kAdamKernel;
+}
 #if defined(__x86_64__)
-namespace avx512 { extern const AdamKernel kAdamKernel; }
-namespace avx2 { extern const AdamKernel kAdamKernel; }
+namespace avx512 {
+extern const AdamKernel kAdamKernel;
+}
+namespace avx2 {
+extern const AdamKernel kAdamKernel;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const AdamKernel kAdamKernel; }
+namespace neon {
+extern const AdamKernel kAdamKernel;
+}
 #endif
 
 }  // namespace tw::cpu

@@ -24,38 +24,44 @@ constexpr double kWinogradLoss = 1.15;
 constexpr double kWinogradWeightLoss = 1.3;
 constexpr double kPart = 64;  // channels of a part of dW
 
-double tiles(double outputs, int m) {
-  return static_cast<double>((static_cast<int64_t>(outputs) + m - 1) / m);
+// A way that rounds more has to save this much.
+constexpr double kWorthIt = 0.92;
+
+double ceil_div(int64_t a, int64_t b) {
+  return static_cast<double>((a + b - 1) / b);
 }
 
-double direct_cycles(const ConvShape& d, int lanes) {
-  return d.flops() / 2 / lanes / kFmasPerCycle * kDirectLoss;
+double direct_cycles(const ConvShape& d, ConvPass pass, int lanes) {
+  const int64_t columns = pass == ConvPass::backward_input ? d.c : d.k;
+  return d.flops() / 2 / static_cast<double>(columns) *
+         ceil_div(columns, lanes) / kFmasPerCycle * kDirectLoss;
 }
 
 double winograd_cycles(const ConvShape& d, ConvPass pass, int lanes, int m) {
   const Transforms& transforms = m == 2 ? kTransforms2 : kTransforms4;
   const bool to_input = pass == ConvPass::backward_input;
-  const double from = static_cast<double>(to_input ? d.k : d.c) / lanes;
-  const double to = static_cast<double>(to_input ? d.c : d.k) / lanes;
-  const double count = static_cast<double>(d.n) *
-                       tiles(static_cast<double>(to_input ? d.h : d.p), m) *
-                       tiles(static_cast<double>(to_input ? d.w : d.q), m);
+  const int64_t depth = to_input ? d.k : d.c;
+  const double from = ceil_div(depth, lanes);  // vectors of channels
+  const double to = ceil_div(to_input ? d.c : d.k, lanes);
+  const double tiles = static_cast<double>(d.n) *
+                       ceil_div(to_input ? d.h : d.p, m) *
+                       ceil_div(to_input ? d.w : d.q, m);
   const double positions = (m + 2) * (m + 2);
-  const double products = count * positions * from * to * lanes / kFmasPerCycle;
+  const double filters = static_cast<double>(depth) * to;  // vectors of them
+  const double products = tiles * positions * filters / kFmasPerCycle;
   if (pass == ConvPass::backward_weight) {
-    const double again_x = std::max(1.0, static_cast<double>(d.k) / kPart);
-    const double again_dy = std::max(1.0, static_cast<double>(d.c) / kPart);
+    const double again_x = std::max(1.0, to * lanes / kPart);
+    const double again_dy = std::max(1.0, from * lanes / kPart);
     return products * kWinogradWeightLoss +
-           count * (from * transforms.input * again_x +
-                    to * transforms.input * again_dy) +
-           2 * transforms.weight * from * to * lanes;
+           tiles * transforms.input * (from * again_x + to * again_dy) +
+           2 * transforms.weight * filters;
   }
-  const double u_bytes = positions * 4 * from * to * lanes * lanes;
+  const double u_bytes = positions * 4 * filters * lanes;
   const double u_cycles =
-      transforms.weight * from * to * lanes +
+      transforms.weight * filters +
       (u_bytes > kCacheBytes ? 4 * u_bytes / kBytesPerCycle : 0);
-  return products * kWinogradLoss + count * from * transforms.input +
-         count * to * transforms.output + u_cycles;
+  return products * kWinogradLoss + tiles * from * transforms.input +
+         tiles * to * transforms.output + u_cycles;
 }
 
 std::atomic<ConvWay>& most_allowed() {
@@ -76,7 +82,7 @@ constexpr Name kNames[] = {{"auto", ConvWay::winograd4},
 ConvWay cheapest_way(const ConvShape& d, ConvPass pass, int lanes) {
   const ConvWay most = most_allowed().load(std::memory_order_relaxed);
   ConvWay best = ConvWay::direct;
-  double least = direct_cycles(d, lanes);
+  double least = direct_cycles(d, pass, lanes) * kWorthIt;
   const int largest = most == ConvWay::direct      ? 0
                       : most == ConvWay::winograd2 ? 2
                                                    : 4;

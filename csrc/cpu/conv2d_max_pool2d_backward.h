@@ -114,10 +114,14 @@ class SpreadGradient {
       : dy_(static_cast<size_t>(g.shape.n * g.shape.p * g.shape.q * g.shape.k),
             1) {
     const ConvShape& d = g.shape;
-    max_pool2d_backward(
-        {d.n, d.p, d.q, d.k, g.pooled_p, g.pooled_q, g.window_h, g.window_w,
-         g.pool_stride_h, g.pool_stride_w, 0, 0, d.q * d.k},
-        g.dy, g.indices, dy_.of(0));
+    pool2d({PoolPass::max_backward,
+            {d.n, d.p, d.q, d.k, g.pooled_p, g.pooled_q, g.window_h, g.window_w,
+             g.pool_stride_h, g.pool_stride_w, 0, 0, d.q * d.k},
+            g.dy,
+            dy_.of(0),
+            g.indices,
+            nullptr,
+            false});
   }
   const float* dy() const { return dy_.of(0); }
 

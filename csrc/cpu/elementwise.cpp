@@ -58,8 +58,8 @@ void run_dropout(const Dropout& p) {
   const float scale = p.p < 1 ? static_cast<float>(1 / (1 - p.p)) : 0;
   over_blocks(p.count, 2, [&](int64_t begin, int64_t size) {
     const uint64_t counter = p.offset + static_cast<uint64_t>(begin) / 4;
-    kernels.dropout({p.seed, counter, threshold, scale, size, p.x + begin,
-                     p.y + begin});
+    kernels.dropout(
+        {p.seed, counter, threshold, scale, size, p.x + begin, p.y + begin});
   });
 }
 

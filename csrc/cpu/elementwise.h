@@ -10,7 +10,7 @@ namespace tw::cpu {
 
 // y may be x.
 struct ActivationForward {
-  Activation kind;  // not none
+  Activation kind;       // not none
   float negative_slope;  // of leaky_relu
   int64_t count;
   const float* x;

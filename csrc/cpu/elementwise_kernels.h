@@ -28,12 +28,20 @@ struct ElementwiseKernels {
                       int64_t columns, float* sums);
 };
 
-namespace ref { extern const ElementwiseKernels kElementwiseKernels; }
+namespace ref {
+extern const ElementwiseKernels kElementwiseKernels;
+}
 #if defined(__x86_64__)
-namespace avx512 { extern const ElementwiseKernels kElementwiseKernels; }
-namespace avx2 { extern const ElementwiseKernels kElementwiseKernels; }
+namespace avx512 {
+extern const ElementwiseKernels kElementwiseKernels;
+}
+namespace avx2 {
+extern const ElementwiseKernels kElementwiseKernels;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const ElementwiseKernels kElementwiseKernels; }
+namespace neon {
+extern const ElementwiseKernels kElementwiseKernels;
+}
 #endif
 
 }  // namespace tw::cpu

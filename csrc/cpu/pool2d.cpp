@@ -18,41 +18,29 @@ namespace {
 constexpr int64_t kBlockFloats = 16384;
 constexpr int64_t kCheckBlock = 65536;
 
-enum class Pass { max, max_backward, avg, avg_backward };
-
-struct Problem {
-  Pass pass;
-  const PoolShape* shape;
-  const float* src;  // x or dy
-  float* dst;        // y or dx
-  const void* src_indices;
-  void* dst_indices;
-  bool count_include_pad;
-};
-
 // The kernel's part of `row` of image n.
-void run_row(const PoolKernels& kernels, const Problem& problem, int64_t n,
+void run_row(const PoolKernels& kernels, const PoolProblem& problem, int64_t n,
              int64_t row) {
-  const PoolShape& s = *problem.shape;
+  const PoolShape& s = problem.shape;
   const int64_t input = s.H * s.W * s.C, output = s.P * s.Q * s.C;
   const bool forward =
-      problem.pass == Pass::max || problem.pass == Pass::avg;
+      problem.pass == PoolPass::max || problem.pass == PoolPass::avg;
   const float* src = problem.src + n * (forward ? input : output);
-  float* dst = problem.dst +
-               (forward ? n * output + row * s.Q * s.C : n * input);
+  float* dst =
+      problem.dst + (forward ? n * output + row * s.Q * s.C : n * input);
   const int64_t at = n * output + row * s.Q * s.C;
   switch (problem.pass) {
-    case Pass::max:
+    case PoolPass::max:
       return s.byte_indices()
-                 ? kernels.max_u8(s, src, row, false, dst,
-                                  static_cast<uint8_t*>(problem.dst_indices) +
-                                      at)
-                 : kernels.max_i32(s, src, row, false, dst,
-                                   static_cast<int32_t*>(problem.dst_indices) +
-                                       at);
-    case Pass::avg:
+                 ? kernels.max_u8(
+                       s, src, row, false, dst,
+                       static_cast<uint8_t*>(problem.dst_indices) + at)
+                 : kernels.max_i32(
+                       s, src, row, false, dst,
+                       static_cast<int32_t*>(problem.dst_indices) + at);
+    case PoolPass::avg:
       return kernels.avg(s, src, row, problem.count_include_pad, dst);
-    case Pass::max_backward:
+    case PoolPass::max_backward:
       return s.byte_indices()
                  ? kernels.max_backward_u8(
                        s, src,
@@ -64,16 +52,16 @@ void run_row(const PoolKernels& kernels, const Problem& problem, int64_t n,
                        static_cast<const int32_t*>(problem.src_indices) +
                            n * output,
                        row, dst);
-    case Pass::avg_backward:
+    case PoolPass::avg_backward:
       return kernels.avg_backward(s, src, row, problem.count_include_pad, dst);
   }
 }
 
 template <const PoolKernels& kernels>
-void run(const Problem& problem) {
-  const PoolShape& s = *problem.shape;
-  const bool backward = problem.pass == Pass::max_backward ||
-                        problem.pass == Pass::avg_backward;
+void run(const PoolProblem& problem) {
+  const PoolShape& s = problem.shape;
+  const bool backward = problem.pass == PoolPass::max_backward ||
+                        problem.pass == PoolPass::avg_backward;
   const bool by_input_row = backward && s.overlapping();
   const int64_t rows = by_input_row ? s.H : s.P;
   const int64_t floats =
@@ -91,9 +79,9 @@ void run(const Problem& problem) {
   });
 }
 
-const char* accept(const Problem&) { return nullptr; }
+const char* accept(const PoolProblem&) { return nullptr; }
 
-const Algorithm<Problem> kAlgorithms[] = {
+const Algorithm<PoolProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
     {"rows_avx512", Isa::avx512, accept, run<avx512::kPoolKernels>},
     {"rows_avx2", Isa::avx2, accept, run<avx2::kPoolKernels>},
@@ -138,16 +126,7 @@ bool all_valid(const void* indices, int64_t count, Unsigned taps) {
 
 }  // namespace
 
-void max_pool2d(const PoolShape& shape, const float* x, float* y,
-                void* indices) {
-  algorithms_of_pool2d.run({Pass::max, &shape, x, y, nullptr, indices, false});
-}
-
-void max_pool2d_backward(const PoolShape& shape, const float* dy,
-                         const void* indices, float* dx) {
-  algorithms_of_pool2d.run(
-      {Pass::max_backward, &shape, dy, dx, indices, nullptr, false});
-}
+void pool2d(const PoolProblem& problem) { algorithms_of_pool2d.run(problem); }
 
 bool pool_indices_valid(const PoolShape& shape, const void* indices) {
   const int64_t count = shape.N * shape.P * shape.Q * shape.C;
@@ -157,24 +136,13 @@ bool pool_indices_valid(const PoolShape& shape, const void* indices) {
              : all_valid(indices, count, static_cast<uint32_t>(taps));
 }
 
-void avg_pool2d(const PoolShape& shape, bool count_include_pad, const float* x,
-                float* y) {
-  algorithms_of_pool2d.run(
-      {Pass::avg, &shape, x, y, nullptr, nullptr, count_include_pad});
-}
-
-void avg_pool2d_backward(const PoolShape& shape, bool count_include_pad,
-                         const float* dy, float* dx) {
-  algorithms_of_pool2d.run({Pass::avg_backward, &shape, dy, dx, nullptr,
-                            nullptr, count_include_pad});
-}
-
 void max_pool2d_rows(const float* x, int64_t row_stride, int64_t W, int64_t C,
                      int64_t R, int64_t S, int64_t sh, int64_t sw, int64_t Q,
                      int64_t out_rows, bool relu, float* y,
                      uint8_t* indices) noexcept {
-  const PoolShape shape = {1, (out_rows - 1) * sh + R, W, C, out_rows, Q, R,
-                           S, sh, sw, 0, 0, row_stride};
+  const PoolShape shape = {
+      1,         (out_rows - 1) * sh + R, W, C, out_rows, Q, R, S, sh, sw, 0, 0,
+      row_stride};
   const PoolKernels& kernels = kernels_in_force();
   for (int64_t p = 0; p < out_rows; p++)
     kernels.max_u8(shape, x, p, relu, y + p * Q * C, indices + p * Q * C);

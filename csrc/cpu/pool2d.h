@@ -25,19 +25,23 @@ struct PoolShape {
 constexpr uint8_t kNoGradientByte = 255;
 constexpr int32_t kNoGradientInt = -1;
 
-// Every window must hold a tap outside the padding. Indices are uint8_t or
-// int32_t as byte_indices() says.
-void max_pool2d(const PoolShape& shape, const float* x, float* y,
-                void* indices);
-void max_pool2d_backward(const PoolShape& shape, const float* dy,
-                         const void* indices, float* dx);
+enum class PoolPass { max, max_backward, avg, avg_backward };
+
+// Every window must hold a tap outside the padding.
+struct PoolProblem {
+  PoolPass pass;
+  PoolShape shape;
+  const float* src;         // x or dy
+  float* dst;               // y or dx
+  const void* src_indices;  // of max_backward: uint8_t or int32_t, as
+  void* dst_indices;        // of max:          byte_indices() says
+  bool count_include_pad;   // of the averages
+};
+
+void pool2d(const PoolProblem& problem);
+
 // Whether all N * P * Q * C indices are taps of the window or kNoGradient.
 bool pool_indices_valid(const PoolShape& shape, const void* indices);
-
-void avg_pool2d(const PoolShape& shape, bool count_include_pad, const float* x,
-                float* y);
-void avg_pool2d_backward(const PoolShape& shape, bool count_include_pad,
-                         const float* dy, float* dx);
 
 // Pools a band of a convolution's output that lies in scratch: out_rows rows
 // of Q pixels, no padding, on the calling thread. With relu y = max(0, .), and

@@ -14,12 +14,11 @@ void run(const SgdStep& p) {
                              static_cast<float>(p.momentum),
                              static_cast<float>(p.weight_decay), p.nesterov};
   const bool buffers = !p.tensors.empty() && p.tensors[0].momentum_buffer;
-  over_parameter_chunks(
-      p.tensors, buffers ? 20 : 12,
-      [&](const SgdTensor& t, int64_t begin, int64_t size) {
-        kernel(c, size, t.param + begin, t.grad + begin,
-               buffers ? t.momentum_buffer + begin : nullptr);
-      });
+  over_parameter_chunks(p.tensors, buffers ? 20 : 12,
+                        [&](const SgdTensor& t, int64_t begin, int64_t size) {
+                          kernel(c, size, t.param + begin, t.grad + begin,
+                                 buffers ? t.momentum_buffer + begin : nullptr);
+                        });
 }
 
 const char* accept(const SgdStep&) { return nullptr; }

@@ -14,12 +14,20 @@ struct SgdCoefficients {
 using SgdKernel = void (*)(const SgdCoefficients&, int64_t count, float* param,
                            const float* grad, float* momentum_buffer);
 
-namespace ref { extern const SgdKernel kSgdKernel; }
+namespace ref {
+extern const SgdKernel kSgdKernel;
+}
 #if defined(__x86_64__)
-namespace avx512 { extern const SgdKernel kSgdKernel; }
-namespace avx2 { extern const SgdKernel kSgdKernel; }
+namespace avx512 {
+extern const SgdKernel kSgdKernel;
+}
+namespace avx2 {
+extern const SgdKernel kSgdKernel;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const SgdKernel kSgdKernel; }
+namespace neon {
+extern const SgdKernel kSgdKernel;
+}
 #endif
 
 }  // namespace tw::cpu

@@ -36,8 +36,8 @@ template <const SoftmaxKernels& kernels,
 void run(const SoftmaxProblem& p) {
   const Blocks blocks(p.rows, p.C);
   const double arrays = p.saved ? 3 : 2;
-  const int threads = threads_for_bytes(4.0 * arrays *
-                                        static_cast<double>(p.rows * p.C));
+  const int threads =
+      threads_for_bytes(4.0 * arrays * static_cast<double>(p.rows * p.C));
   const Scratch references(static_cast<size_t>(softmax_chunks(p.C)), threads);
   parallel_for(blocks.count, threads, [&](int64_t block, int worker) {
     const int64_t at = blocks.begin(block) * p.C;

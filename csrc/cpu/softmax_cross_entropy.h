@@ -1,7 +1,7 @@
 // Softmax and its logarithm over the rows of a matrix, their gradients, and the
 // cross-entropy loss with its gradient from the same exponentials. Every row is
-// shifted by its maximum first. With p = softmax(logits), weights w, smoothing s
-// and C classes, a row of label t has the loss
+// shifted by its maximum first. With p = softmax(logits), weights w, smoothing
+// s and C classes, a row of label t has the loss
 //   -(1 - s) w[t] log p[t] - s / C sum_c w[c] log p[c]
 // (label smoothing: Szegedy et al., arXiv:1512.00567, section 7).
 #pragma once

@@ -50,12 +50,20 @@ static inline int64_t softmax_chunks(int64_t C) {
   return (C + kSoftmaxChunk - 1) / kSoftmaxChunk;
 }
 
-namespace ref { extern const SoftmaxKernels kSoftmaxKernels; }
+namespace ref {
+extern const SoftmaxKernels kSoftmaxKernels;
+}
 #if defined(__x86_64__)
-namespace avx512 { extern const SoftmaxKernels kSoftmaxKernels; }
-namespace avx2 { extern const SoftmaxKernels kSoftmaxKernels; }
+namespace avx512 {
+extern const SoftmaxKernels kSoftmaxKernels;
+}
+namespace avx2 {
+extern const SoftmaxKernels kSoftmaxKernels;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const SoftmaxKernels kSoftmaxKernels; }
+namespace neon {
+extern const SoftmaxKernels kSoftmaxKernels;
+}
 #endif
 
 }  // namespace tw::cpu

@@ -20,6 +20,7 @@ _HOMES: dict[str, str | None] = {
     "autograd": None,
     "backend": "kernels",
     "bench": None,
+    "compile_step": "train",
     "data": None,
     "errors": None,
     "get_num_threads": "kernels",
@@ -45,6 +46,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "backend",
+    "compile_step",
     "data",
     "get_num_threads",
     "info",
@@ -79,7 +81,7 @@ if TYPE_CHECKING:
     from tilewright.kernels import backend, get_num_threads, set_num_threads, use
     from tilewright.nn.serialization import load, save
     from tilewright.random import manual_seed
-    from tilewright.train import Trainer
+    from tilewright.train import Trainer, compile_step
 
 
 def __getattr__(name: str) -> Any:

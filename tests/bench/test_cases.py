@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 from bench_helpers import shrunk
@@ -18,6 +20,8 @@ LIBRARIES = ("tilewright", "numpy", "torch", "jax")
 def test_every_case_of_a_family(name: str, library: str) -> None:
     if not installed(library):
         pytest.skip(f"{library} is not installed")
+    if library == "torch":
+        importlib.import_module("torch").set_num_threads(1)  # cases are tiny
     cases = family(name)
     for case in map(shrunk, cases.cases()):
         p = case.parameters

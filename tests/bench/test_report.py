@@ -116,7 +116,7 @@ def test_tables(report):
     assert "a processor, avx2, 2 threads" in text
     assert "100 GFLOP/s; copy GB/s: 400 in 32 KiB, 100 in 8 MiB" in text
     (line,) = tables.row(report, report.results[0])
-    cells = line[58:].split()
+    cells = line[70:].split()
     # 2 * 1024 * 1024 FLOP and 4.2 MB in 2 us: memory bounds it.
     assert cells[:4] == ["2.00", "us", "2.00", "us"]
     assert cells[4:] == [

@@ -71,8 +71,9 @@ def algorithm_list(function: str) -> str:
 
 
 def instruction_set(algorithm: str) -> str:
-    """The instruction set in an algorithm's name."""
-    return algorithm.rpartition("_")[2]
+    """The instruction set in an algorithm's name; without one it needs none."""
+    last = algorithm.rpartition("_")[2]
+    return last if last in ("avx512", "avx2", "neon") else "ref"
 
 
 def best_isa_runs(algorithm: str) -> bool:

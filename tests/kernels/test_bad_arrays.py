@@ -39,6 +39,22 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
         {"x": IMAGE, "weight": (3, 3, 4, 5), "bias": (5,)},
         {"window": 2},
     ),
+    "conv2d_max_pool2d_backward_input": (
+        {"dy": (2, 2, 2, 5), "weight": (3, 3, 4, 5)},
+        {
+            "indices": np.zeros((2, 2, 2, 5), np.uint8),
+            "input_shape": IMAGE,
+            "window": 2,
+        },
+    ),
+    "conv2d_max_pool2d_backward_weight": (
+        {"x": IMAGE, "dy": (2, 2, 2, 5)},
+        {
+            "indices": np.zeros((2, 2, 2, 5), np.uint8),
+            "kernel_size": 3,
+            "window": 2,
+        },
+    ),
     "max_pool2d": ({"x": IMAGE}, {"window": 2}),
     "max_pool2d_backward": (
         {"dy": POOL},
@@ -197,8 +213,8 @@ def test_nan_everywhere_comes_out(function: str, backend: str) -> None:
     if function in ("dropout", "max_pool2d_backward", "global_max_pool2d_backward"):
         # Elements that were dropped, and pixels that are no maximum, are 0.
         assert np.isnan(first).any() and (first == 0).any()
-    elif function in ("conv2d_backward_input", "avg_pool2d_backward"):
-        # Not the last column, which no window reached.
+    elif function.endswith("backward_input") or function == "avg_pool2d_backward":
+        # Not the last columns and rows, which no window may have reached.
         assert np.isnan(first[:, :5, :5]).all()
     else:
         assert np.isnan(first).all()
@@ -210,6 +226,7 @@ OUTS = {
     "gemm": (2, 4),
     "conv2d": (2, 4, 5, 5),
     "conv2d_backward_input": IMAGE,
+    "conv2d_max_pool2d_backward_input": IMAGE,
     "activation": (3, 4),
     "activation_backward": (3, 4),
 }

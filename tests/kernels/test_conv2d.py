@@ -57,34 +57,6 @@ def test_the_oracle_is_seven_loops(d: Problem, rng: np.random.Generator) -> None
     np.testing.assert_allclose(dbias, dy.sum((0, 1, 2)), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("window", [2, 16])
-@pytest.mark.parametrize("activation", ["none", "relu"])
-def test_fused_pooling_is_the_two_in_turn(
-    backend: str, window: int, activation: str, rng: np.random.Generator
-) -> None:
-    x = rng.integers(-3, 4, (2, 20, 19, 3)).astype(np.float32)
-    weight = rng.integers(-3, 4, (2, 2, 3, 9)).astype(np.float32)
-    with kernels.backend(backend):
-        y, indices = kernels.conv2d_max_pool2d(
-            x, weight, window, activation=activation, pool_stride=3
-        )
-        whole = kernels.conv2d(x, weight)
-        maxima, taps = kernels.max_pool2d(whole, window, stride=3)
-        dx = kernels.max_pool2d_backward(y, indices, whole.shape, window, stride=3)
-    if activation == "relu":
-        dead = maxima <= 0
-        # Windows of 256 pixels are dead only by a very rare chance.
-        assert dead.any() or window == 16
-        taps[dead] = kernels.no_gradient((window, window))
-        maxima = np.maximum(maxima, 0)
-    np.testing.assert_array_equal(y, maxima)
-    np.testing.assert_array_equal(indices, taps)
-    assert indices.dtype == taps.dtype
-    if activation == "relu":
-        assert (dx[whole <= 0] == 0).all()
-
-
 @st.composite
 def problem(draw) -> Problem:
     groups = draw(st.sampled_from([1, 1, 1, 2, 3, 8]))
@@ -234,24 +206,6 @@ def test_sizes_that_numpy_counted(backend: str) -> None:
     with kernels.backend(backend):
         y = kernels.conv2d(**call, stride=np.int64(2), padding=(np.int8(1), 0))
     assert y.shape == (2, 3, 3, 6)
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"window": 5}, r"window \(5, 5\) is larger than the convolution's output"),
-        ({"window": 0}, "window must be at least 1, got 0"),
-        ({"window": 2, "pool_stride": 0}, "stride must be at least 1, got 0"),
-        (
-            {"window": 2, "activation": "tanh"},
-            "activation must be one of 'none', 'relu",
-        ),
-    ],
-)
-def test_fused_pooling_refused(backend: str, options: dict, message: str) -> None:
-    with kernels.backend(backend), pytest.raises(ValueError, match=message):
-        kernels.conv2d_max_pool2d(**arrays(**FORWARD), **options)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -44,6 +44,15 @@ def conv2d() -> Results:
     )
 
 
+def conv2d_max_pool2d_backward() -> Results:
+    _, indices = kernels.max_pool2d(DY, 2)
+    dy = normal(20, *indices.shape)
+    return (
+        kernels.conv2d_max_pool2d_backward_input(dy, indices, WEIGHT, X.shape, 2),
+        *kernels.conv2d_max_pool2d_backward_weight(X, dy, indices, 3, 2),
+    )
+
+
 def few_channels() -> Results:
     x, dy = normal(11, 32, 28, 28, 1), normal(12, 32, 26, 26, 32)
     return (
@@ -113,6 +122,7 @@ def elementwise() -> Results:
 FAMILIES = (
     gemm,
     conv2d,
+    conv2d_max_pool2d_backward,
     few_channels,
     depthwise,
     pool2d,

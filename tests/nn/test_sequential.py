@@ -46,8 +46,16 @@ def run(model, x, forward):
     x = tw.tensor(x, requires_grad=True)
     model.zero_grad()
     y = forward(model, x)
-    y.backward(np.linspace(-1, 1, y.size, dtype=y.dtype).reshape(y.shape))
+    # Of one sign, so that its sums do not cancel.
+    y.backward(np.linspace(0.5, 1.5, y.size, dtype=y.dtype).reshape(y.shape))
     return [y.data, x.grad.data, *(p.grad.data for p in model.parameters())]
+
+
+def assert_same(got, wanted):
+    """Within the rounding that the convolution's algorithms may differ by."""
+    for one, other in zip(got, wanted, strict=True):
+        assert one.shape == other.shape
+        assert np.linalg.norm(one - other) <= 2e-5 * np.linalg.norm(other)
 
 
 IMAGES = rng.standard_normal((3, 11, 10, 2), np.float32)
@@ -104,7 +112,9 @@ def test_what_is_fused_and_that_nothing_else_changes(name, calls):
     fused = run(model, x, lambda m, x: m(x))
     assert calls[: len(expected)] == expected
     for got, wanted in zip(fused, run(model, x, one_by_one), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-6)
+        # Fused backward passes add up in another order.
+        scale = np.abs(wanted).max()
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5 * scale)
 
 
 def test_gelu_is_an_epilogue_where_nothing_is_recorded(calls):
@@ -121,7 +131,18 @@ def test_mnist_network_gives_the_same_fused():
     x = rng.random((8, 28, 28, 1), np.float32)
     fused = run(model, x, lambda m, x: m(x))
     for got, wanted in zip(fused, run(model, x, one_by_one), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-7)
+        # The pooled convolution may be had by Winograd's tiles, the other not.
+        np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_on_the_numpy_backend_fusion_keeps_every_bit():
+    tw.manual_seed(0)
+    model = mnist_cnn()
+    x = rng.random((4, 28, 28, 1), np.float32)
+    with tw.backend("numpy"):
+        fused = run(model, x, lambda m, x: m(x))
+        for one, other in zip(fused, run(model, x, one_by_one), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_mnist_network_trains_alike():
@@ -141,7 +162,7 @@ def test_mnist_network_trains_alike():
 
     fused = losses(lambda model, x: model(x))
     assert fused[-1] < fused[0]
-    np.testing.assert_allclose(fused, losses(one_by_one), rtol=1e-5)
+    np.testing.assert_allclose(fused, losses(one_by_one), rtol=1e-4)
 
 
 class Doubled(nn.ReLU):

@@ -15,8 +15,8 @@ void step(const AdamCoefficients& c, int64_t count, float* param,
     const float v = c.beta2 * exp_avg_sq[i] + c.one_minus_beta2 * g * g;
     exp_avg[i] = m;
     exp_avg_sq[i] = v;
-    param[i] = p * c.shrink -
-               c.step_size * m / (std::sqrt(v) * c.root_scale + c.eps);
+    param[i] =
+        p * c.shrink - c.step_size * m / (std::sqrt(v) * c.root_scale + c.eps);
   }
 }
 

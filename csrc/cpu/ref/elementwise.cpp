@@ -65,7 +65,7 @@ void column_sums(const float* src, int64_t stride, int64_t rows,
 
 }  // namespace
 
-const ElementwiseKernels kElementwiseKernels = {
-    activation, activation_backward, dropout, column_sums};
+const ElementwiseKernels kElementwiseKernels = {activation, activation_backward,
+                                                dropout, column_sums};
 
 }  // namespace tw::cpu::ref

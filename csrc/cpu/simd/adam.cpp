@@ -32,9 +32,9 @@ void step(const AdamCoefficients& coefficients, int64_t count, float* param,
   }
   const int64_t rest = count - i;
   if (rest == 0) return;
-  const Element e = updated(
-      c, load_first(param + i, rest), load_first(grad + i, rest),
-      load_first(exp_avg + i, rest), load_first(exp_avg_sq + i, rest));
+  const Element e =
+      updated(c, load_first(param + i, rest), load_first(grad + i, rest),
+              load_first(exp_avg + i, rest), load_first(exp_avg_sq + i, rest));
   store_first(param + i, e.p, rest);
   store_first(exp_avg + i, e.m, rest);
   store_first(exp_avg_sq + i, e.v, rest);

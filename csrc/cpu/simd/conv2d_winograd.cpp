@@ -204,12 +204,30 @@ void output(const WinogradOutput& o) {
                o.channels);
 }
 
-// The first of the greatest, or the first NaN: as max_pool2d has it.
-TW_INLINE void take_greater(Vec v, int32_t tap, Vec& best, VecInt& where) {
-  const VecInt wins = ~(v <= best) & (best == best);
-  best = select(wins, v, best);
-  where = select_int(wins, broadcast_int(tap), where);
-}
+// The first of the greatest, or the first NaN, as max_pool2d has it. Equal sums
+// come out of the transforms unequal in their last bits (the last of the tile's
+// greatest number), and blank parts of an image are full of them: what is
+// greater by no more than `margin` is not greater.
+struct Greatest {
+  Vec best;  // that of the index
+  Vec greatest, margin;
+  VecInt index;
+
+  TW_INLINE Greatest(Vec a, Vec b, Vec c, Vec d, Vec margin)
+      : best(a), greatest(a), margin(margin), index{} {
+    take(b, 1);
+    take(c, 2);
+    take(d, 3);
+  }
+
+ private:
+  TW_INLINE void take(Vec v, int32_t tap) {
+    const VecInt wins = ~(v <= best + margin) & (best == best);
+    best = select(wins, v, best);
+    index = select_int(wins, broadcast_int(tap), index);
+    greatest = select(~(v <= greatest) & (greatest == greatest), v, greatest);
+  }
+};
 
 template <class Line>
 void pooled_output(const WinogradPooledOutput& o) {
@@ -218,22 +236,27 @@ void pooled_output(const WinogradPooledOutput& o) {
     Vec y[m * m];
     load_transformed<Line>(o.m, c, lanes, y);
     const Vec bias = o.bias ? lanes.get(o.bias + c) : Vec{};
+    Vec size = {};
+    TW_UNROLL for (int i = 0; i < m * m; i++) {
+      y[i] += bias;
+      size = max(size, abs(y[i]));
+    }
+    const Vec margin = size * (1.f / (1 << 18));
     TW_UNROLL for (int i = 0; i < pooled * pooled; i++) {
       const int row = i / pooled, column = i % pooled;
       if (row >= o.rows || column >= o.columns) continue;
       const Vec* corner = y + 2 * row * m + 2 * column;
-      Vec best = corner[0] + bias;
-      VecInt where = {};
-      take_greater(corner[1] + bias, 1, best, where);
-      take_greater(corner[m] + bias, 2, best, where);
-      take_greater(corner[m + 1] + bias, 3, best, where);
+      const Greatest found(corner[0], corner[1], corner[m], corner[m + 1],
+                           margin);
+      Vec greatest = found.greatest;
+      VecInt where = found.index;
       if (o.relu) {
-        const VecInt killed = best <= Vec{};
-        best = from_bits(bits(best) & ~killed);
+        const VecInt killed = greatest <= Vec{};
+        greatest = from_bits(bits(greatest) & ~killed);
         where |= killed;  // -1, in a byte 255
       }
       const int64_t at = row * o.y.row + column * o.y.column + c;
-      lanes.put(o.y.data + at, best);
+      lanes.put(o.y.data + at, greatest);
       lanes.put(o.indices + at, where);
     }
   });

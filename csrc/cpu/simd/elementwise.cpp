@@ -169,17 +169,16 @@ void add_rows(const float* src, int64_t stride, int64_t rows, int64_t begin,
   const auto over_columns = [&](auto sum_of) {
     int64_t j = begin;
     for (; j + kLanes <= end; j += kLanes)
-      store(sums + j,
-            load(sums + j) +
-                sum_of([&](const float* row) { return load(row + j); }));
+      store(sums + j, load(sums + j) + sum_of([&](const float* row) {
+                        return load(row + j);
+                      }));
     const int64_t rest = end - j;
     if (rest > 0)
-      store_first(
-          sums + j,
-          load_first(sums + j, rest) + sum_of([&](const float* row) {
-            return load_first(row + j, rest);
-          }),
-          rest);
+      store_first(sums + j,
+                  load_first(sums + j, rest) + sum_of([&](const float* row) {
+                    return load_first(row + j, rest);
+                  }),
+                  rest);
   };
   int64_t i = 0;
   for (; i + 8 <= rows; i += 8, src += 8 * stride)
@@ -219,7 +218,7 @@ void column_sums(const float* src, int64_t stride, int64_t rows,
 
 }  // namespace
 
-const ElementwiseKernels kElementwiseKernels = {
-    activation, activation_backward, dropout, column_sums};
+const ElementwiseKernels kElementwiseKernels = {activation, activation_backward,
+                                                dropout, column_sums};
 
 }  // namespace tw::cpu::TW_ISA

@@ -21,8 +21,7 @@ void plain_step(const SgdCoefficients c, int64_t count, float* param,
   if (rest > 0)
     store_first(
         param + i,
-        updated(load_first(param + i, rest), load_first(grad + i, rest)),
-        rest);
+        updated(load_first(param + i, rest), load_first(grad + i, rest)), rest);
 }
 
 void momentum_step(const SgdCoefficients c, int64_t count, float* param,

@@ -9,10 +9,9 @@
 //
 // Narrow rows: a vector would be mostly empty and reductions across its lanes
 // the better part of the work, so kLanes rows are transposed, a row a lane.
-#include "cpu/softmax_cross_entropy_kernels.h"
-
 #include "cpu/simd.hpp"
 #include "cpu/simd_math.hpp"
+#include "cpu/softmax_cross_entropy_kernels.h"
 
 namespace tw::cpu::TW_ISA {
 namespace {
@@ -55,14 +54,6 @@ struct WeightedSum {
   double sum = 0, weight = 0;
 };
 
-// Two vectors of what will be read, or written, one chunk later. No line is
-// asked for twice, and none beyond the array is touched by asking.
-template <bool write>
-TW_INLINE void prefetch_two_vectors(const float* p) {
-  __builtin_prefetch(p, write);
-  if (kLanes == 16) __builtin_prefetch(p + kLanes, write);
-}
-
 // The exponentials of one chunk relative to `reference`, stored where `e` is
 // not null; their sum is returned. Prefetches the chunk behind it.
 template <bool store_them>
@@ -72,8 +63,8 @@ float chunk_exponentials(const float* x, int64_t count, float reference,
   Vec sum[2] = {};
   int64_t i = 0;
   for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    prefetch_two_vectors<false>(x + i + kSoftmaxChunk);
-    if (store_them) prefetch_two_vectors<true>(e + i + kSoftmaxChunk);
+    __builtin_prefetch(x + i + kSoftmaxChunk);
+    if (kLanes == 16) __builtin_prefetch(x + i + kLanes + kSoftmaxChunk);
     const Vec a = exp_nonpositive(load(x + i) - shift);
     const Vec b = exp_nonpositive(load(x + i + kLanes) - shift);
     if (store_them) {
@@ -174,8 +165,7 @@ TW_INLINE void fill(float* out, int64_t count, Function function) {
 void scaled(const float* e, const float* w, float factor, float smoothing,
             int64_t count, float* out) {
   if (smoothing == 0)
-    return fill(out, count,
-                           [&](auto get) { return get(e) * factor; });
+    return fill(out, count, [&](auto get) { return get(e) * factor; });
   if (!w)
     return fill(out, count, [&](auto get) {
       return fma(get(e), broadcast(factor), broadcast(-smoothing));
@@ -193,7 +183,7 @@ void wide_softmax(const SoftmaxRows& p) {
     for (int64_t c = 0; c < p.C; c += kSoftmaxChunk) {
       const float factor = s.factor(p.references[c / kSoftmaxChunk]);
       scaled(out + c, nullptr, factor / s.sum, 0,
-                        smaller(kSoftmaxChunk, p.C - c), out + c);
+             smaller(kSoftmaxChunk, p.C - c), out + c);
     }
   }
 }
@@ -201,11 +191,11 @@ void wide_softmax(const SoftmaxRows& p) {
 void wide_log_softmax(const SoftmaxRows& p) {
   for (int64_t row = 0; row < p.rows; row++) {
     const float* x = p.a + row * p.C;
-    const RowSum s = row_exponentials<false>(x, p.C, nullptr,
-                                             p.references, nullptr, false);
+    const RowSum s =
+        row_exponentials<false>(x, p.C, nullptr, p.references, nullptr, false);
     const float log_sum = log_of(s.sum);
     fill(p.out + row * p.C, p.C,
-                    [&](auto get) { return get(x) - s.max - log_sum; });
+         [&](auto get) { return get(x) - s.max - log_sum; });
   }
 }
 
@@ -244,7 +234,7 @@ void wide_softmax_backward(const SoftmaxRows& p) {
     const float dot =
         long_row_sum(p.C, [&](auto get) { return get(dy) * get(y); });
     fill(p.out + row * p.C, p.C,
-                    [&](auto get) { return get(y) * (get(dy) - dot); });
+         [&](auto get) { return get(y) * (get(dy) - dot); });
   }
 }
 
@@ -253,9 +243,8 @@ void wide_log_softmax_backward(const SoftmaxRows& p) {
     const float* dy = p.a + row * p.C;
     const float* y = p.saved + row * p.C;
     const float sum = long_row_sum(p.C, [&](auto get) { return get(dy); });
-    fill(p.out + row * p.C, p.C, [&](auto get) {
-      return fma(exp_nonpositive(get(y)), broadcast(-sum), get(dy));
-    });
+    fill(p.out + row * p.C, p.C,
+         [&](auto get) { return fma(exp(get(y)), broadcast(-sum), get(dy)); });
   }
 }
 
@@ -308,8 +297,7 @@ struct Columns {
   TW_INLINE void set(int64_t c, Vec v) { store(at + c * kLanes, v); }
 };
 
-TW_INLINE void load_row(Columns& t, int64_t lane, const float* src,
-                        int64_t C) {
+TW_INLINE void load_row(Columns& t, int64_t lane, const float* src, int64_t C) {
   for (int64_t c = 0; c < C; c++) t.at[c * kLanes + lane] = src[c];
 }
 TW_INLINE void clear_row(Columns& t, int64_t lane, int64_t C) {
@@ -324,8 +312,7 @@ TW_INLINE void load_rows(Columns& t, const float* src, int64_t rows,
 TW_INLINE void store_rows(const Columns& t, float* dst, int64_t rows,
                           int64_t C) {
   for (int64_t lane = 0; lane < rows; lane++)
-    for (int64_t c = 0; c < C; c++)
-      dst[lane * C + c] = t.at[c * kLanes + lane];
+    for (int64_t c = 0; c < C; c++) dst[lane * C + c] = t.at[c * kLanes + lane];
 }
 
 TW_INLINE Vec columns_max(const Columns& t, int64_t C) {
@@ -387,7 +374,7 @@ void narrow_log_softmax_backward(const SoftmaxRows& p) {
     Vec sum = {};
     for (int64_t c = 0; c < p.C; c++) sum += dy.get(c);
     for (int64_t c = 0; c < p.C; c++)
-      dy.set(c, fma(exp_nonpositive(y.get(c)), -sum, dy.get(c)));
+      dy.set(c, fma(exp(y.get(c)), -sum, dy.get(c)));
   });
 }
 
@@ -448,8 +435,7 @@ void narrow_cross_entropy(const CrossEntropyRows& p) {
     const Vec scaled_target = target * p.scale;
     Vec share = scaled_target;
     if (smooth) {
-      loss +=
-          load(terms.smoothing) * (p.weight_sum * log_sum - weighted);
+      loss += load(terms.smoothing) * (p.weight_sum * log_sum - weighted);
       share += smoothing * p.weight_sum;
     }
     store_first(p.losses + row, loss, rows);
@@ -471,13 +457,19 @@ using RowsKernel = void (*)(const SoftmaxRows&);
 
 template <RowsKernel narrow, RowsKernel wide>
 void choose(const SoftmaxRows& p) {
-  p.C <= kNarrow ? narrow(p) : wide(p);
+  if (p.C <= kNarrow)
+    narrow(p);
+  else
+    wide(p);
 }
 
 void cross_entropy(const CrossEntropyRows& p) {
-  if (p.C > kNarrow) return wide_cross_entropy(p);
-  p.smoothing > 0 ? narrow_cross_entropy<true>(p)
-                  : narrow_cross_entropy<false>(p);
+  if (p.C > kNarrow)
+    wide_cross_entropy(p);
+  else if (p.smoothing > 0)
+    narrow_cross_entropy<true>(p);
+  else
+    narrow_cross_entropy<false>(p);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd import watch
 from tilewright.autograd.function import Context
 from tilewright.autograd.tensor import Tensor
 
@@ -130,6 +131,7 @@ def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
 
 
 def _sum(total: Array, owned: bool, addend: Array) -> tuple[Array, bool]:
+    watch.report("a sum of gradients")
     if owned and total.flags.writeable:
         return np.add(total, addend, out=total), True
     return np.asarray(total + addend), True
@@ -139,6 +141,7 @@ def _accumulate(leaf: Tensor, array: Array, fresh: bool) -> None:
     """Store a leaf's first gradient as it is, add a later one in place."""
     grad = leaf._grad
     if grad is not None:
+        watch.report("a sum of gradients")
         data = grad._data
         if data.flags.writeable and data.dtype == array.dtype:
             np.add(data, array, out=data)

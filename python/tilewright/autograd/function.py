@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd.arrays import Version
+from tilewright.autograd import watch
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.tensor import Tensor
 
@@ -119,6 +120,9 @@ class Function:
         steps write over new arrays instead of allocating.
     returns_view : bool
         Whether forward may return a view of its first argument.
+    kernels_only : bool
+        Whether both halves change arrays through `tilewright.kernels` alone: such
+        functions can be part of a compiled step.
 
     Examples
     --------
@@ -142,6 +146,7 @@ class Function:
 
     gradient_memory: ClassVar[Literal["new", "moved", "shared"]] = "shared"
     returns_view: ClassVar[bool] = False
+    kernels_only: ClassVar[bool] = False
 
     @staticmethod
     def forward(ctx: Context, *args: Any, **options: Any) -> Array:
@@ -168,6 +173,8 @@ class Function:
         -------
         Tensor
         """
+        if watch.current is not None and not cls.kernels_only:
+            watch.report(cls.__name__.lstrip("_"))
         ctx = Context()
         ctx.saved = ()
         arrays: list[Any] = []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.autograd import arithmetic
+from tilewright.autograd import arithmetic, watch
 from tilewright.autograd.broadcasting import operands
 from tilewright.autograd.function import Context, Function, Gradients, next_order
 from tilewright.autograd.grad_mode import is_grad_enabled
@@ -41,6 +41,7 @@ def update(function: type[Function], target: Tensor, other: Any) -> Tensor:
         `target`; or NotImplemented where `other` is not numeric.
     """
     name = _UFUNCS[function].__name__
+    watch.report(f"{name} in place")
     pair = operands(target, other)
     if pair is None:
         return NotImplemented  # type: ignore[no-any-return]
@@ -78,6 +79,7 @@ def set_item(target: Tensor, index: Any, value: Any) -> None:
     """
     if not isinstance(value, (Tensor, np.ndarray, np.generic, bool, int, float)):
         value = Tensor(value)
+    watch.report("setitem")
     recording = _to_record("setitem", target, value)
     index = plain_index(index)
     if isinstance(value, Tensor):

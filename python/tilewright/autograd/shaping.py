@@ -56,6 +56,7 @@ class Reshape(Function):
     """Another shape."""
 
     gradient_memory = "moved"
+    kernels_only = True
     returns_view = True
 
     @staticmethod

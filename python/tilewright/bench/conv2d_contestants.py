@@ -77,7 +77,6 @@ def _pooled(p: Parameters, given: Inputs) -> Prepared:
     x, weight, bias, dy = (given.get(n) for n in ("x", "weight", "bias", "dy"))
     assert x is not None and weight is not None
     geometry = {"stride": p["stride"], "padding": p["padding"]}
-    shape = kernels.conv_output_shape(x.shape, weight.shape, **geometry)
 
     def run() -> list[Array]:
         y, indices = kernels.conv2d_max_pool2d(
@@ -85,11 +84,17 @@ def _pooled(p: Parameters, given: Inputs) -> Prepared:
         )
         if dy is None:
             return [y]
-        dconv = kernels.max_pool2d_backward(dy, indices, shape, 2)
-        found = [y, *kernels.conv2d_backward_weight(x, dconv, p["R"], **geometry)]
+        found = [
+            y,
+            *kernels.conv2d_max_pool2d_backward_weight(
+                x, dy, indices, p["R"], 2, **geometry
+            ),
+        ]
         if p["layer"] != "image":
             found.append(
-                kernels.conv2d_backward_input(dconv, weight, x.shape, **geometry)
+                kernels.conv2d_max_pool2d_backward_input(
+                    dy, indices, weight, x.shape, 2, **geometry
+                )
             )
         return found
 

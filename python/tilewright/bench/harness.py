@@ -21,7 +21,7 @@ from tilewright.bench.roofline import Roofline, probe_sizes
 
 ROUNDS = 5
 SECONDS = 0.06
-_PROBE_SECONDS = 0.3
+_PROBE_SECONDS = 0.15
 # Pools of other libraries spin for some milliseconds after a call.
 _SETTLE_SECONDS = 0.01
 

@@ -9,7 +9,7 @@ from tilewright.bench.case import Case
 from tilewright.bench.report import Report, Result, by_group, geometric_mean
 from tilewright.bench.roofline import Roofline
 
-_NAME = 58
+_NAME = 70
 
 
 def header(report: Report) -> list[str]:

@@ -1,9 +1,9 @@
 """Initial values of parameters, written in place.
 
-All draw from the generator that :func:`tilewright.manual_seed` sets, in double
-precision, so that a float32 and a float64 model start from the same numbers. The
-names are PyTorch's; ``glorot_*`` and ``he_*`` are the same functions under the names
-of their inventors.
+All draw from the generator that :func:`tilewright.manual_seed` sets, in float32, so
+that a float32 and a float64 model start from the very same numbers. The names are
+PyTorch's; ``glorot_*`` and ``he_*`` are the same functions under the names of their
+inventors.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def calculate_gain(nonlinearity: str, negative_slope: float = 0.01) -> float:
 
 
 def uniform_(target: _Target, low: float = 0.0, high: float = 1.0) -> _Target:
-    """Draw from the uniform distribution over ``[low, high)``.
+    """Draw from the uniform distribution between `low` and `high`.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def uniform_(target: _Target, low: float = 0.0, high: float = 1.0) -> _Target:
     """
     if not low <= high:
         raise ValueError(f"uniform_: low must be at most high, got {low} and {high}")
-    return _write(target, generator().uniform(low, high, target.shape))
+    return _write(target, _uniform(low, high, target.shape))
 
 
 def normal_(target: _Target, mean: float = 0.0, std: float = 1.0) -> _Target:
@@ -144,7 +144,7 @@ def normal_(target: _Target, mean: float = 0.0, std: float = 1.0) -> _Target:
     """
     if not std >= 0:
         raise ValueError(f"normal_: std must be at least 0, got {std}")
-    return _write(target, generator().normal(mean, std, target.shape))
+    return _write(target, _normal(mean, std, target.shape))
 
 
 def constant_(target: _Target, value: float) -> _Target:
@@ -206,7 +206,7 @@ def xavier_uniform_(target: _Target, gain: float = 1.0) -> _Target:
     """
     fan_in, fan_out = fans(target)
     bound = gain * math.sqrt(6 / max(fan_in + fan_out, 1))
-    return _write(target, generator().uniform(-bound, bound, target.shape))
+    return _write(target, _uniform(-bound, bound, target.shape))
 
 
 def xavier_normal_(target: _Target, gain: float = 1.0) -> _Target:
@@ -238,7 +238,7 @@ def xavier_normal_(target: _Target, gain: float = 1.0) -> _Target:
     """
     fan_in, fan_out = fans(target)
     std = gain * math.sqrt(2 / max(fan_in + fan_out, 1))
-    return _write(target, generator().normal(0.0, std, target.shape))
+    return _write(target, _normal(0.0, std, target.shape))
 
 
 def kaiming_uniform_(
@@ -280,7 +280,7 @@ def kaiming_uniform_(
     """
     std = _kaiming_std("kaiming_uniform_", target, a, mode, nonlinearity)
     bound = math.sqrt(3) * std
-    return _write(target, generator().uniform(-bound, bound, target.shape))
+    return _write(target, _uniform(-bound, bound, target.shape))
 
 
 def kaiming_normal_(
@@ -316,7 +316,7 @@ def kaiming_normal_(
     (6, 4)
     """
     std = _kaiming_std("kaiming_normal_", target, a, mode, nonlinearity)
-    return _write(target, generator().normal(0.0, std, target.shape))
+    return _write(target, _normal(0.0, std, target.shape))
 
 
 glorot_uniform_ = xavier_uniform_
@@ -331,6 +331,20 @@ def _kaiming_std(
     checks.choice(op, "mode", mode, _MODES)
     fan = fans(target)[_MODES.index(mode)]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
+
+
+def _uniform(low: float, high: float, shape: tuple[int, ...]) -> Array:
+    values = np.asarray(generator().random(shape, dtype=np.float32))
+    values *= np.float32(high - low)
+    values += np.float32(low)
+    return values
+
+
+def _normal(mean: float, std: float, shape: tuple[int, ...]) -> Array:
+    values = np.asarray(generator().standard_normal(shape, dtype=np.float32))
+    values *= np.float32(std)
+    values += np.float32(mean)
+    return values
 
 
 def _write(target: _Target, values: Array) -> _Target:

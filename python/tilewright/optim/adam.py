@@ -7,11 +7,14 @@ Decay Regularization", 2019, https://arxiv.org/abs/1711.05101.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tilewright import kernels
 from tilewright.kernels import checks
 from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
+
+if TYPE_CHECKING:
+    from tilewright.kernels.recording import Replay
 
 
 class Adam(Optimizer):
@@ -48,11 +51,12 @@ class Adam(Optimizer):
     >>> opt = optim.Adam([weight], lr=0.5)
     >>> weight.sum().backward()
     >>> opt.step()
-    >>> weight.data
+    >>> weight.data.round(4)
     array([-0.5, -0.5], dtype=float32)
     """
 
     kernel = "adam_step"
+    recorded_options = ("lr", "betas", "eps", "weight_decay")
     _decoupled: ClassVar[bool] = False
 
     def __init__(
@@ -104,6 +108,13 @@ class Adam(Optimizer):
             bias_correction=group["bias_correction"],
         )
 
+    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+        """Put a group's options and the step's number into a recorded call."""
+        beta1, beta2 = group["betas"]
+        replay.set_adam(
+            index, step, group["lr"], beta1, beta2, group["eps"], group["weight_decay"]
+        )
+
 
 class AdamW(Adam):
     """Adam whose weight decay shrinks the parameter itself, before the step.
@@ -134,11 +145,11 @@ class AdamW(Adam):
     >>> import numpy as np
     >>> from tilewright import nn, optim
     >>> weight = nn.Parameter(np.ones(2, np.float32))
-    >>> opt = optim.AdamW([weight], lr=0.5, weight_decay=1.0)
+    >>> opt = optim.AdamW([weight], lr=0.5, weight_decay=0.5)
     >>> weight.sum().backward()
     >>> opt.step()
-    >>> weight.data
-    array([0., 0.], dtype=float32)
+    >>> weight.data.round(4)
+    array([0.25, 0.25], dtype=float32)
     """
 
     _decoupled = True

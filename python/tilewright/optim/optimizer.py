@@ -8,7 +8,7 @@ state dict.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from tilewright.autograd import Tensor
 from tilewright.kernels import checks, inplace
 from tilewright.optim import saved
+
+if TYPE_CHECKING:
+    from tilewright.kernels.recording import Replay
 
 Array = NDArray[Any]
 Group = dict[str, Any]
@@ -90,6 +93,8 @@ class Optimizer:
 
     # Of the kernel that a subclass runs, for errors.
     kernel: ClassVar[str] = ""
+    # Options that `set_recorded` can change in a recorded call of the kernel.
+    recorded_options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, params: Parameters, defaults: Mapping[str, Any]) -> None:
         self.defaults = dict(defaults)
@@ -208,9 +213,17 @@ class Optimizer:
         TypeError
             If a gradient or what is kept is of another dtype than its parameter.
         """
-        updates = []
+        self.apply_updates(self.planned_updates())
+
+    def planned_updates(self) -> list[Update]:
+        """What a step would do now: a kernel call each."""
+        updates: list[Update] = []
         for group, slots in zip(self.param_groups, self._slots, strict=True):
             updates += self._updates(group, slots)
+        return updates
+
+    def apply_updates(self, updates: list[Update]) -> None:
+        """Do what `planned_updates` said; see `step` for errors."""
         if len(updates) > 1:
             # Each call is all or nothing by itself: nothing is left to refuse.
             for update in updates:
@@ -256,6 +269,20 @@ class Optimizer:
 
     def run_kernel(self, update: Update) -> None:
         """Move the parameters of an update."""
+        raise NotImplementedError
+
+    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+        """Put a group's options and the step's number into a recorded kernel call.
+
+        Parameters
+        ----------
+        replay : Replay
+            Of :mod:`tilewright.kernels.recording`.
+        index : int
+            Of the call among those of this kernel.
+        group : dict
+        step : int
+        """
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:

@@ -7,9 +7,14 @@ in deep learning", ICML 2013 (Nesterov's form).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tilewright import kernels
 from tilewright.kernels import checks
 from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
+
+if TYPE_CHECKING:
+    from tilewright.kernels.recording import Replay
 
 
 class SGD(Optimizer):
@@ -49,6 +54,7 @@ class SGD(Optimizer):
     """
 
     kernel = "sgd_step"
+    recorded_options = ("lr", "weight_decay")
 
     def state_names(self, group: Group) -> tuple[str, ...]:
         """What is kept for each parameter of a group."""
@@ -91,6 +97,10 @@ class SGD(Optimizer):
             nesterov=group["nesterov"],
             weight_decay=group["weight_decay"],
         )
+
+    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+        """Put a group's options into a recorded call."""
+        replay.set_sgd(index, group["lr"], group["momentum"], group["weight_decay"])
 
 
 class Momentum(SGD):

@@ -1,15 +1,18 @@
 """Training: the loop, its metrics, history and checkpoints."""
 
 from tilewright.train.checkpoint import CHECKPOINT_NAME, load_tree, save_tree
+from tilewright.train.compiled_step import CompiledStep, compile_step
 from tilewright.train.history import History
 from tilewright.train.metrics import accuracy
 from tilewright.train.trainer import Trainer
 
 __all__ = [
     "CHECKPOINT_NAME",
+    "CompiledStep",
     "History",
     "Trainer",
     "accuracy",
+    "compile_step",
     "load_tree",
     "save_tree",
 ]

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tilewright.autograd import Tensor, no_grad
+from tilewright.autograd import no_grad
 from tilewright.extras import require
-from tilewright.nn import Module, functional
+from tilewright.nn import Module
 from tilewright.optim import Optimizer
 from tilewright.train.checkpoint import CHECKPOINT_NAME
+from tilewright.train.compiled_step import CompiledStep
 from tilewright.train.history import History
+from tilewright.train.losses import LossFunction, resolve_loss
 from tilewright.train.metrics import MetricFunction, RunningMeans, resolve_metrics
 from tilewright.train.run import Data, Run, as_loader
-
-LossFunction = Callable[[Tensor, NDArray[Any]], Tensor]
-
-LOSSES: dict[str, LossFunction] = {
-    "cross_entropy": functional.cross_entropy,
-    "binary_cross_entropy": functional.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
-    "mse_loss": functional.mse_loss,
-    "l1_loss": functional.l1_loss,
-}
 
 _EVALUATION_BATCH = 256
 
@@ -83,21 +75,12 @@ class Trainer:
         loss: str | LossFunction = "cross_entropy",
         metrics: Sequence[str | MetricFunction] = ("accuracy",),
     ) -> None:
-        if isinstance(loss, str):
-            if loss not in LOSSES:
-                raise ValueError(
-                    f"Trainer: unknown loss {loss!r}; expected one of "
-                    f"{', '.join(LOSSES)}, or a function"
-                )
-            loss = LOSSES[loss]
-        elif not callable(loss):
-            raise TypeError(
-                f"Trainer: loss must be a name or a function, got {type(loss).__name__}"
-            )
+        loss = resolve_loss("Trainer", loss)
         self.model = model
         self.optimizer = optimizer
         self.history = History()
         self._loss = loss
+        self._step = CompiledStep(model, loss, optimizer)
         self.metrics = resolve_metrics(metrics)
 
     def fit(
@@ -242,14 +225,11 @@ class Trainer:
         -------
         loss : float
         outputs : ndarray, shape (N, ...)
-            What the model returned, before its weights were changed.
+            What the model returned, before its weights were changed; the next step
+            overwrites it.
         """
-        outputs = self.model(x)
-        loss = self._loss(outputs, y)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item(), outputs.data
+        loss = self._step(x, y)
+        return loss.item(), self._step.outputs
 
 
 @contextlib.contextmanager

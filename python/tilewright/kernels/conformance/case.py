@@ -30,6 +30,8 @@ TOLERANCES = {
     "conv2d_backward_input": 2e-5,
     "conv2d_backward_weight": 2e-5,
     "conv2d_max_pool2d": 2e-5,
+    "conv2d_max_pool2d_backward_input": 2e-5,
+    "conv2d_max_pool2d_backward_weight": 2e-5,
     # A maximum is one of the inputs.
     "max_pool2d": 0.0,
     "global_max_pool2d": 0.0,

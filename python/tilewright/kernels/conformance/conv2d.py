@@ -1,79 +1,22 @@
-"""Cases of convolution, its two backward passes, and its fusion with max pooling."""
+"""Cases of convolution and its two backward passes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from tilewright.kernels import shapes
-from tilewright.kernels.backends.protocol import PaddingLike, PairLike
+from tilewright.kernels.conformance import conv2d_max_pool2d
 from tilewright.kernels.conformance.arrays import (
     LAYOUTS,
     LENGTHS,
     Layout,
-    Random,
-    integers,
     normal,
     with_nan,
 )
 from tilewright.kernels.conformance.case import Arguments, Case
+from tilewright.kernels.conformance.convolution import Problem
 from tilewright.kernels.gemm import ACTIVATIONS
-
-
-@dataclass(frozen=True)
-class Problem:
-    """The sizes and steps of a convolution."""
-
-    N: int
-    H: int
-    W: int
-    C: int
-    K: int
-    R: int = 3
-    S: int = 3
-    stride: PairLike = 1
-    padding: PaddingLike = 0
-    dilation: PairLike = 1
-    groups: int = 1
-
-    def __str__(self) -> str:
-        text = f"{self.N}x{self.H}x{self.W}x{self.C}->{self.K} {self.R}x{self.S}"
-        for name, usual in (("stride", 1), ("padding", 0), ("dilation", 1)):
-            value = getattr(self, name)
-            text += f" {name} {value}" if value != usual else ""
-        return text + (f" groups {self.groups}" if self.groups > 1 else "")
-
-    @property
-    def x(self) -> tuple[int, int, int, int]:
-        """The shape of the input."""
-        return self.N, self.H, self.W, self.C
-
-    @property
-    def weight(self) -> tuple[int, int, int, int]:
-        """The shape of the weight."""
-        return self.R, self.S, self.C // self.groups, self.K
-
-    @property
-    def y(self) -> tuple[int, ...]:
-        """The shape of the output."""
-        return shapes.conv(
-            "conv2d", self.x, self.weight, self.stride, self.padding, self.dilation,
-            self.groups,
-        ).output_shape  # fmt: skip
-
-    @property
-    def steps(self) -> dict[str, Any]:
-        """The options that all functions take."""
-        return {
-            "stride": self.stride,
-            "padding": self.padding,
-            "dilation": self.dilation,
-            "groups": self.groups,
-        }
-
 
 PROBLEMS = (
     # The layers of the MNIST network, and others of well-known networks.
@@ -136,36 +79,6 @@ PROBLEMS = (
     ),
 )
 
-# Convolution, pooling window, pooling stride.
-POOLED: tuple[tuple[Problem, PairLike, PairLike | None], ...] = (
-    (Problem(2, 28, 28, 1, 32), 2, None),
-    (Problem(2, 13, 13, 32, 64), 2, None),
-    (Problem(1, 9, 10, 3, 17), 2, None),
-    (Problem(1, 9, 10, 3, 7), 3, 2),
-    (Problem(1, 9, 9, 3, 8), 2, 1),
-    (Problem(1, 9, 9, 3, 8), 2, 3),
-    (Problem(1, 10, 8, 3, 9), (1, 4), (2, 1)),
-    (Problem(1, 3, 3, 1, 1), 1, None),
-    (Problem(1, 16, 16, 2, 5), 14, None),
-    (Problem(1, 20, 22, 2, 3), (15, 17), 2),
-    (Problem(1, 20, 20, 2, 3), 16, None),
-    (Problem(2, 11, 11, 4, 6, stride=2, padding=1), 2, None),
-    (Problem(1, 12, 12, 6, 6, dilation=2, padding="same", groups=3), 2, None),
-    (Problem(1, 10, 10, 9, 9, groups=9, padding=1), 3, None),
-    (Problem(1, 40, 40, 2, 40, 1, 1), 2, None),
-    (Problem(0, 6, 6, 2, 3), 2, None),
-    *((Problem(1, 6, 7, 2, length), 2, None) for length in LENGTHS),
-)
-# With small whole numbers: windows hold their maximum more than once, and relu meets
-# zeros. No 3 x 3 of stride 1, which algorithms that round may take.
-TIED: tuple[tuple[Problem, PairLike, PairLike | None], ...] = (
-    (Problem(2, 13, 13, 2, 33, 2, 2), 2, None),
-    (Problem(1, 12, 13, 1, 17, 1, 1), 3, 2),
-    (Problem(2, 15, 15, 3, 16, stride=2, padding=1), 2, None),
-    (Problem(1, 14, 14, 8, 8, groups=8, dilation=2, padding=1), (2, 3), (1, 2)),
-    (Problem(1, 20, 20, 1, 3, 2, 1), 16, 1),
-)
-
 
 def _passes(d: Problem) -> Iterator[Case]:
     def forward(rng: np.random.Generator) -> Arguments:
@@ -183,26 +96,6 @@ def _passes(d: Problem) -> Iterator[Case]:
     yield Case("conv2d", str(d), forward)
     yield Case("conv2d_backward_input", str(d), backward_input)
     yield Case("conv2d_backward_weight", str(d), backward_weight)
-
-
-def _pooled(
-    d: Problem,
-    window: PairLike,
-    stride: PairLike | None,
-    activation: str,
-    random: Random = normal,
-) -> Case:
-    def build(rng: np.random.Generator) -> Arguments:
-        options = {
-            **d.steps,
-            "bias": random(rng, d.K),
-            "activation": activation,
-            "pool_stride": stride,
-        }
-        return Arguments((random(rng, *d.x), random(rng, *d.weight), window), options)
-
-    name = f"{d} pooled {window} stride {stride} {activation} {random.__name__}"
-    return Case("conv2d_max_pool2d", name, build)
 
 
 def _options() -> Iterator[Case]:
@@ -277,15 +170,9 @@ def _awkward() -> Iterator[Case]:
         dy[..., 2] = with_nan(dy[..., 2], 0.02, rng)
         return Arguments((normal(rng, *d.x), dy, (d.R, d.S)), d.steps)
 
-    def nan_pooled(rng: np.random.Generator) -> Arguments:
-        x = with_nan(normal(rng, *d.x), 0.02, rng)
-        options = {**d.steps, "activation": "relu"}
-        return Arguments((x, normal(rng, *d.weight), 2), options)
-
     yield Case("conv2d", "NaN reaches its windows alone", nan_forward)
     yield Case("conv2d_backward_input", "NaN reaches its windows alone", nan_input)
     yield Case("conv2d_backward_weight", "NaN reaches its channel alone", nan_weight)
-    yield Case("conv2d_max_pool2d", "NaN wins and keeps its gradient", nan_pooled)
 
 
 def _cases() -> Iterator[Case]:
@@ -293,12 +180,7 @@ def _cases() -> Iterator[Case]:
         yield from _passes(problem)
     yield from _options()
     yield from _awkward()
-    for problem, window, stride in POOLED:
-        for activation in ("none", "relu"):
-            yield _pooled(problem, window, stride, activation)
-    for problem, window, stride in TIED:
-        for activation in ("none", "relu"):
-            yield _pooled(problem, window, stride, activation, integers)
+    yield from conv2d_max_pool2d.CASES
 
 
 CASES = tuple(_cases())

@@ -85,10 +85,12 @@ PROBLEMS = (
 IMAGES = ((2, 3, 5, 7), (1, 1, 1, 4), (2, 16, 16, 17), (1, 13, 1, 33), (0, 2, 2, 3))
 
 
-def codes(rng: np.random.Generator, shape: tuple[int, ...], window: Any) -> Array:
-    """Return random taps of a window, a tenth of them without a gradient."""
+def codes(
+    rng: np.random.Generator, shape: Shape, window: Any, share: float = 0.1
+) -> Array:
+    """Return random taps of a window, a share of them without a gradient."""
     taps = rng.integers(0, window[0] * window[1], shape)
-    taps[rng.random(shape) < 0.1] = shapes.no_gradient(window)
+    taps[rng.random(shape) < share] = shapes.no_gradient(window)
     return taps.astype(shapes.index_dtype(window))
 
 

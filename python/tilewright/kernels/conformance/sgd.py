@@ -72,7 +72,6 @@ def _special() -> Iterator[Case]:
 
 
 def _cases() -> Iterator[Case]:
-    yield _case("no parameters", (), True, {})
     for name, (buffers, options) in OPTIONS.items():
         yield _case(name, SHAPES, buffers, options)
     for length in LENGTHS:
@@ -82,6 +81,7 @@ def _cases() -> Iterator[Case]:
             True,
             {"momentum": 0.9, "nesterov": True},
         )
+    yield _case("no parameters", (), True, {})
     yield from _special()
 
 

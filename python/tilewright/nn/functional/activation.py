@@ -10,6 +10,7 @@ from tilewright.nn.types import Array, TensorLike
 
 class _Activation(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -34,6 +35,7 @@ class _Activation(Function):
 
 class _Softmax(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array, *, axis: int) -> Array:
@@ -49,6 +51,7 @@ class _Softmax(Function):
 
 class _LogSoftmax(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array, *, axis: int) -> Array:

@@ -12,6 +12,7 @@ from tilewright.nn.types import Array, PaddingLike, PairLike, TensorLike
 
 class _Conv2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -32,22 +33,41 @@ class _Conv2d(Function):
             y = kernels.conv2d(x, weight, bias=bias, activation=activation, **geometry)
             if activation != "none":
                 saved = y
+        needs_x, needs_weight, _ = ctx.needs_input_grad
         ctx.activation = activation
-        _save(ctx, x, weight, saved, geometry)
+        ctx.input_shape = x.shape
+        ctx.kernel_size = weight.shape[:2]
+        ctx.geometry = geometry
+        ctx.save_for_backward(
+            x if needs_weight else None, weight if needs_x else None, saved
+        )
         return y
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
-        saved = ctx.saved[2]
+        x, weight, saved = ctx.saved
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         if saved is not None:
             dy = kernels.activation_backward(
                 dy, saved, ctx.activation, out=ctx.scratch(dy)
             )
-        return _gradients(ctx, dy)
+        dx = dweight = dbias = None
+        if needs_weight:
+            dweight, dbias = kernels.conv2d_backward_weight(
+                x, dy, ctx.kernel_size, **ctx.geometry
+            )
+        elif needs_bias:
+            dbias = kernels.bias_gradient(dy)
+        if needs_x:
+            dx = kernels.conv2d_backward_input(
+                dy, weight, ctx.input_shape, **ctx.geometry
+            )
+        return dx, dweight, dbias
 
 
 class _Conv2dMaxPool2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -70,12 +90,12 @@ class _Conv2dMaxPool2d(Function):
             pool_stride=pool_stride,
             **geometry,
         )
-        ctx.geometry = geometry
-        ctx.geometry["pool_stride"] = pool_stride
+        geometry["pool_stride"] = pool_stride
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         ctx.window = window
         ctx.input_shape = x.shape
         ctx.kernel_size = weight.shape[:2]
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        ctx.geometry = geometry
         ctx.save_for_backward(
             x if needs_weight or needs_bias else None,
             weight if needs_x else None,
@@ -85,46 +105,20 @@ class _Conv2dMaxPool2d(Function):
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
-        # The indices also say where relu let nothing through.
+        # The indices also say where relu let nothing through. Only where a maximum
+        # stood is there a gradient: the kernels visit no other position.
         x, weight, indices = ctx.saved
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         dx = dweight = dbias = None
-        if x is not None:
+        if needs_weight or needs_bias:
             dweight, dbias = kernels.conv2d_max_pool2d_backward_weight(
                 x, dy, indices, ctx.kernel_size, ctx.window, **ctx.geometry
             )
-        if weight is not None:
+        if needs_x:
             dx = kernels.conv2d_max_pool2d_backward_input(
                 dy, indices, weight, ctx.input_shape, ctx.window, **ctx.geometry
             )
         return dx, dweight, dbias
-
-
-def _save(
-    ctx: Context, x: Array, weight: Array, third: Array | None, geometry: dict[str, Any]
-) -> None:
-    """Keep what :func:`_gradients` needs, and no more."""
-    needs_x, needs_weight, _ = ctx.needs_input_grad
-    ctx.input_shape = x.shape
-    ctx.kernel_size = weight.shape[:2]
-    ctx.geometry = geometry
-    ctx.save_for_backward(
-        x if needs_weight else None, weight if needs_x else None, third
-    )
-
-
-def _gradients(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
-    x, weight, _ = ctx.saved
-    needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-    dx = dweight = dbias = None
-    if needs_weight:
-        dweight, dbias = kernels.conv2d_backward_weight(
-            x, dy, ctx.kernel_size, **ctx.geometry
-        )
-    elif needs_bias:
-        dbias = kernels.bias_gradient(dy)
-    if needs_x:
-        dx = kernels.conv2d_backward_input(dy, weight, ctx.input_shape, **ctx.geometry)
-    return dx, dweight, dbias
 
 
 def conv2d(

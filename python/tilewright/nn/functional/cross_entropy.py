@@ -11,6 +11,7 @@ from tilewright.nn.types import Array, TensorLike
 class _CrossEntropy(Function):
     # The gradient was made in the forward pass and is kept for a second backward.
     gradient_memory = "shared"
+    kernels_only = True
 
     @staticmethod
     def forward(

@@ -12,6 +12,7 @@ from tilewright.nn.types import Array, TensorLike
 
 class _Dropout(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array, *, p: float, seed: int, offset: int) -> Array:

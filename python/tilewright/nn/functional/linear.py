@@ -10,6 +10,7 @@ from tilewright.nn.types import Array, TensorLike
 
 class _Linear(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(

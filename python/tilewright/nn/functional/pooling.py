@@ -10,6 +10,7 @@ from tilewright.nn.types import Array, PairLike, TensorLike
 
 class _MaxPool2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -42,6 +43,7 @@ class _MaxPool2d(Function):
 
 class _AvgPool2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -72,6 +74,7 @@ class _AvgPool2d(Function):
 
 class _GlobalMaxPool2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
@@ -87,6 +90,7 @@ class _GlobalMaxPool2d(Function):
 
 class _GlobalAvgPool2d(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:

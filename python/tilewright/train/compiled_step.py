@@ -1,0 +1,220 @@
+"""A training step as one call of C++: recorded once, then replayed.
+
+For small networks the way from kernel to kernel through Python takes as long as the
+kernels. `compile_step` records which kernels a step calls on which arrays and runs
+them from then on without Python, in one arena of memory planned beforehand. Whatever
+it cannot record it runs as it is, with the same results.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright import random
+from tilewright.autograd import Tensor
+from tilewright.autograd.grad_mode import is_grad_enabled
+from tilewright.autograd.watch import watching
+from tilewright.kernels import recording
+from tilewright.nn import Module
+from tilewright.optim import Optimizer
+from tilewright.train.losses import LossFunction, resolve_loss
+from tilewright.train.step_plan import StepPlan
+
+Array = NDArray[Any]
+Signature = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...], np.dtype[Any]]
+
+_MOST_PLANS = 8
+_NO_C_KERNELS = "float32 arrays do not go to the C++ kernels"
+
+
+def compile_step(
+    model: Module, loss: str | LossFunction, optimizer: Optimizer
+) -> CompiledStep:
+    """Make a function that does a training step: forward, backward and update.
+
+    The first two calls with inputs of a shape run as a loop of one's own would; the
+    second is recorded, the third checks that a replay gives the same bits, and the
+    ones after it are replays. After a change (of the model's attributes, of which
+    arrays its parameters are, of options other than learning rates and the like) it
+    is recorded anew. What is more than kernels and views, such as arithmetic on
+    tensors in between, is not replayed: `CompiledStep.reason` then says why.
+
+    Parameters
+    ----------
+    model : Module
+    loss : str or callable
+        Name of a loss in `nn.functional`, or a function of (outputs, targets) that
+        returns a scalar Tensor.
+    optimizer : Optimizer
+        Over the model's parameters.
+
+    Returns
+    -------
+    CompiledStep
+        Called as ``loss = step(x, y)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no loss of that name.
+    TypeError
+        If the loss is neither a name nor a function.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tilewright as tw
+    >>> from tilewright import nn, optim
+    >>> tw.manual_seed(0)
+    >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    >>> step = tw.compile_step(
+    ...     model, "cross_entropy", optim.Adam(model.parameters(), lr=0.05))
+    >>> x, y = np.eye(4, dtype=np.float32)[:3], np.arange(3)
+    >>> losses = [step(x, y).item() for _ in range(50)]
+    >>> losses[-1] < 0.1 < losses[0]
+    True
+    """
+    return CompiledStep(model, loss, optimizer)
+
+
+class CompiledStep:
+    """What `compile_step` returns.
+
+    Attributes
+    ----------
+    outputs : ndarray
+        What the model returned in the latest step; overwritten by the next one.
+    reason : str or None
+        Why the latest call was not a replay; None if it was.
+    """
+
+    def __init__(
+        self, model: Module, loss: str | LossFunction, optimizer: Optimizer
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.outputs: Array = np.empty(0, np.float32)
+        self.reason: str | None = None
+        self._loss = resolve_loss("compile_step", loss)
+        # By signature: how often it was seen, a plan, or why there is none.
+        self._known: dict[Signature, int | StepPlan | str] = {}
+
+    def __call__(self, x: Array, y: Array) -> Tensor:
+        """Do one step.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, ...)
+        y : ndarray, shape (N, ...)
+            Targets, as the loss takes them.
+
+        Returns
+        -------
+        Tensor
+            The loss, before the update.
+
+        Raises
+        ------
+        ValueError
+            As the model and the loss do; nothing has then changed.
+        TypeError
+            As the model and the loss do; nothing has then changed.
+        """
+        x, y = _plain(x), _plain(y)
+        signature = (x.shape, x.dtype, y.shape, y.dtype)
+        known = self._known.get(signature, 0)
+        if isinstance(known, StepPlan):
+            problem = known.stale()
+            if problem is None:
+                return self._replay(known, x, y)
+            known, self.reason = 1, problem
+        if isinstance(known, str):
+            self.reason = known
+            return self._step(x, y)
+        if known == 0:
+            if len(self._known) >= _MOST_PLANS:
+                self._known.clear()
+            self._known[signature] = 1
+            self.reason = "the first step with arrays of these shapes"
+            return self._step(x, y)
+        self._known[signature], loss = self._record(x, y)
+        return loss
+
+    def _step(self, x: Array, y: Array) -> Tensor:
+        outputs = self.model(x)
+        loss = self._loss(outputs, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.outputs = outputs.data
+        return loss.detach()
+
+    def _record(self, x: Array, y: Array) -> tuple[StepPlan | str | int, Tensor]:
+        """Do a step, and return what is known of it from now on."""
+        if not (recording.possible() and is_grad_enabled()):
+            self.reason = _NO_C_KERNELS
+            return 1, self._step(x, y)
+        recording.start()
+        try:
+            with watching() as watch:
+                outputs = self.model(x)
+                loss = self._loss(outputs, y)
+                self.optimizer.zero_grad()
+                loss.backward()
+                updates = self.optimizer.planned_updates()
+                self.optimizer.apply_updates(updates)
+        except BaseException:
+            recording.cancel()
+            raise
+        self.outputs = outputs.data
+        plan: StepPlan | str
+        if watch.other is not None:
+            recording.cancel()
+            plan = f"{watch.other} is not one of the kernels"
+        else:
+            plan = StepPlan.finish(
+                self.model, self.optimizer, updates, (x, y), loss, outputs
+            )
+        self.reason = plan if isinstance(plan, str) else "it was recorded"
+        return plan, loss.detach()
+
+    def _replay(self, plan: StepPlan, x: Array, y: Array) -> Tensor:
+        if not plan.ready(x, y):
+            return self._step(x, y)  # which says what is wrong with them
+        if not plan.verified:
+            return self._verify(plan, x, y)
+        plan.run()
+        self.outputs = plan.outputs
+        self.reason = None
+        return Tensor(plan.loss.copy())
+
+    def _verify(self, plan: StepPlan, x: Array, y: Array) -> Tensor:
+        """Do a step both ways, from the same state, and compare the bits."""
+        before, numbers = plan.state(), random.get_state()
+        plan.run(forget=True)
+        replayed = [*plan.state(), plan.loss.copy(), plan.outputs.copy()]
+        plan.restore(before)
+        random.set_state(numbers)
+        loss = self._step(x, y)
+        stepped = [*plan.state(), loss.data, self.outputs]
+        self.reason = "it was checked"
+        if all(a.tobytes() == b.tobytes() for a, b in zip(replayed, stepped)):
+            plan.verified = True
+        else:
+            self.reason = "a replay gave other bits"
+            self._known = {
+                key: self.reason if value is plan else value
+                for key, value in self._known.items()
+            }
+        return loss
+
+
+def _plain(value: Any) -> Array:
+    """Arrays as kernels take them, so that these need no copies of their own."""
+    array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
+    if array.dtype == np.int32:
+        return array.astype(np.int64)
+    return array if array.flags.aligned else array.copy()

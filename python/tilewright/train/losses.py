@@ -1,0 +1,55 @@
+"""Losses by name, as the Trainer and compiled steps take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
+
+from tilewright.autograd import Tensor
+from tilewright.nn import functional
+
+LossFunction = Callable[[Tensor, NDArray[Any]], Tensor]
+
+LOSSES: dict[str, LossFunction] = {
+    "cross_entropy": functional.cross_entropy,
+    "binary_cross_entropy": functional.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
+    "mse_loss": functional.mse_loss,
+    "l1_loss": functional.l1_loss,
+}
+
+
+def resolve_loss(caller: str, loss: str | LossFunction) -> LossFunction:
+    """Loss function of a name, or the function itself.
+
+    Parameters
+    ----------
+    caller : str
+        Named in the error.
+    loss : str or callable
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    ValueError
+        If there is no loss of that name.
+    TypeError
+        If it is neither a name nor a function.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            raise ValueError(
+                f"{caller}: unknown loss {loss!r}; expected one of "
+                f"{', '.join(LOSSES)}, or a function"
+            )
+        return LOSSES[loss]
+    if not callable(loss):
+        raise TypeError(
+            f"{caller}: loss must be a name or a function, got {type(loss).__name__}"
+        )
+    return loss
