@@ -42,9 +42,7 @@ def entrants_on(names: Sequence[str], threads: int) -> list[Entrant]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     made = parser(__doc__, CONTESTANTS)
-    made.add_argument(
-        "--batch-sizes", type=numbers, default=BATCH_SIZES, metavar="N,N"
-    )
+    made.add_argument("--batch-sizes", type=numbers, default=BATCH_SIZES, metavar="N,N")
     made.add_argument(
         "--steps", type=positive, help="of a turn; default: by the batch size"
     )

@@ -57,8 +57,7 @@ def train_step(network: Any, state: Any, x: Any, y: Any) -> Any:
     scale = 1 / (1 - BETA2**count)
     means = [BETA1 * m + (1 - BETA1) * g for m, g in zip(means, gradients, strict=True)]
     squares = [
-        BETA2 * v + (1 - BETA2) * g * g
-        for v, g in zip(squares, gradients, strict=True)
+        BETA2 * v + (1 - BETA2) * g * g for v, g in zip(squares, gradients, strict=True)
     ]
     weights = [
         w - rate * m / (jnp.sqrt(v * scale) + EPSILON)

@@ -7,13 +7,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tilewright.bench.harness import default_threads
-
 from comparison import machine, tables
 from comparison.entrants import KNOWN, missing
 from comparison.results import Report
 from comparison.summary import RESULTS, write_all
 from comparison.turns import say
+from tilewright.bench.harness import default_threads
 
 
 def numbers(text: str) -> list[int]:

@@ -181,7 +181,9 @@ class Report:
     def broken(self) -> bool:
         """Whether one of tilewright's own entries failed."""
         return any(
-            e.ours and e.failure is not None for c in self.comparisons for e in c.entries
+            e.ours and e.failure is not None
+            for c in self.comparisons
+            for e in c.entries
         )
 
 

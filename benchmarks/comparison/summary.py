@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tilewright.atomic import write_atomic
-
 from comparison import machine, tables
 from comparison.results import Comparison, Entry, Report
+from tilewright.atomic import write_atomic
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 _LEGEND = (

@@ -160,9 +160,7 @@ def epoch_table(comparison: Comparison) -> str:
     def cell(entry: Entry | None) -> str:
         if entry is None:
             return "–"
-        median, minimum = map(
-            comparison.epoch_seconds, (entry.median, entry.minimum)
-        )
+        median, minimum = map(comparison.epoch_seconds, (entry.median, entry.minimum))
         return f"{figure(median)} ({figure(minimum)})"
 
     return _against_us(comparison, "s", cell, threads=False)

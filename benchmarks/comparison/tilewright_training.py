@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tilewright as tw
+from comparison.training import LEARNING_RATE, SEED, Array, Problem, Training
 from tilewright import nn, optim
 from tilewright.data import ArrayDataset, DataLoader
 from tilewright.models import mnist_cnn
-
-from comparison.training import LEARNING_RATE, SEED, Array, Problem, Training
 
 
 def build(model: str) -> nn.Sequential:

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 import tilewright as tw
-from tilewright.bench.process import ContestantError, Process
-from tilewright.data import DataLoader, mnist, mnist_sample
-
 from comparison.entrants import Entrant
 from comparison.results import Comparison, Entry, Report, check_losses
 from comparison.tilewright_training import build
 from comparison.training import SEED
+from tilewright.bench.process import ContestantError, Process
+from tilewright.data import DataLoader, mnist, mnist_sample
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 CHECKED_STEPS = 20

@@ -19,9 +19,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from tilewright.bench.worker import Channel
-
 from comparison.training import Problem, Training
+from tilewright.bench.worker import Channel
 
 
 def load(library: str, threads: int) -> str:

@@ -5,6 +5,7 @@
 #include "bindings/module.h"
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
+#include "cpu/conv2d_cost.h"
 #include "cpu/cpu_features.h"
 #include "cpu/parallel.h"
 #include "cpu/thread_count.h"
@@ -56,6 +57,9 @@ void bind_runtime(py::module_& m) {
     const cpu::ThreadCount count = cpu::default_thread_count();
     return py::make_tuple(count.threads, count.source);
   });
+
+  m.def("conv_algorithm", &cpu::conv_algorithm);
+  m.def("set_conv_algorithm", &cpu::set_conv_algorithm, py::arg("name"));
 
   m.def("algorithms", &cpu::algorithms, py::arg("family"));
   m.def(

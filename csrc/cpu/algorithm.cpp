@@ -64,8 +64,7 @@ std::string last_algorithm(const std::string& family) {
 
 namespace detail {
 
-Family* register_family(const char* name,
-                        std::vector<std::string> algorithms) {
+Family* register_family(const char* name, std::vector<std::string> algorithms) {
   const int index = static_cast<int>(families().size());
   if (index == kMaxFamilies) std::abort();  // at load time, by a developer
   Family& family = families()[name];

@@ -83,9 +83,9 @@ ConvWay cheapest_way(const ConvShape& d, ConvPass pass, int lanes) {
   const ConvWay most = most_allowed().load(std::memory_order_relaxed);
   ConvWay best = ConvWay::direct;
   double least = direct_cycles(d, pass, lanes) * kWorthIt;
-  const int largest = most == ConvWay::direct      ? 0
-                      : most == ConvWay::winograd2 ? 2
-                                                   : 4;
+  const bool small =
+      most == ConvWay::winograd2 || pass == ConvPass::pooled_forward;
+  const int largest = most == ConvWay::direct ? 0 : small ? 2 : 4;
   for (int m = 2; m <= largest; m += 2) {
     const double cycles = winograd_cycles(d, pass, lanes, m);
     if (cycles >= least) continue;

@@ -10,7 +10,13 @@
 namespace tw::cpu {
 
 enum class ConvWay { direct, winograd2, winograd4 };
-enum class ConvPass { forward, backward_input, backward_weight };
+// A pooled forward pass has no winograd4 (conv2d_winograd_kernels.h).
+enum class ConvPass {
+  forward,
+  pooled_forward,
+  backward_input,
+  backward_weight
+};
 
 // The cheapest that conv_algorithm() allows for 3 x 3 filters of stride 1.
 ConvWay cheapest_way(const ConvShape& shape, ConvPass pass, int lanes);

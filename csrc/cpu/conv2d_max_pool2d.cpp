@@ -97,20 +97,14 @@ const char* refuse_none(const ConvMaxPool&) { return nullptr; }
 
 const Algorithm<ConvMaxPool> kAlgorithms[] = {
 #if defined(__x86_64__)
-    winograd<ConvMaxPool, ConvWay::winograd4, avx512::kMicroKernels,
-             avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
     winograd<ConvMaxPool, ConvWay::winograd2, avx512::kMicroKernels,
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"fused_avx512", Isa::avx512, refuse_none,
      run_fused<avx512::kMicroKernels>},
-    winograd<ConvMaxPool, ConvWay::winograd4, avx2::kMicroKernels,
-             avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
     winograd<ConvMaxPool, ConvWay::winograd2, avx2::kMicroKernels,
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"fused_avx2", Isa::avx2, refuse_none, run_fused<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
-    winograd<ConvMaxPool, ConvWay::winograd4, neon::kMicroKernels,
-             neon::kWinograd4>("winograd4_neon", Isa::neon),
     winograd<ConvMaxPool, ConvWay::winograd2, neon::kMicroKernels,
              neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"fused_neon", Isa::neon, refuse_none, run_fused<neon::kMicroKernels>},

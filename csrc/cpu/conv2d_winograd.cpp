@@ -239,19 +239,22 @@ class Winograd {
   void finish(const Tile& t, const SourceGrid& m, int64_t column,
               int64_t columns) const {
     const float* bias = conv_.bias ? conv_.bias + column : nullptr;
-    const int64_t shrink = conv_.indices ? 2 : 1;
-    const int64_t side = wk_.m / shrink;
-    const int64_t p = conv_.p / shrink, q = conv_.q / shrink;
-    const int64_t rows = std::min(side, p - t.i * side);
-    const int64_t across = std::min(side, q - t.j * side);
-    const int64_t at =
-        ((t.n * p + t.i * side) * q + t.j * side) * conv_.k + column;
-    const TargetGrid y = {conv_.out + at, q * conv_.k, conv_.k};
-    if (conv_.indices)
-      wk_.pooled_output({m, y, conv_.indices + at, rows, across, columns, bias,
+    if (conv_.indices) {
+      const int64_t p = conv_.p / 2, q = conv_.q / 2;
+      const int64_t at = ((t.n * p + t.i) * q + t.j) * conv_.k + column;
+      wk_.pooled_output({m, conv_.out + at, conv_.indices + at, columns, bias,
                          conv_.activation == Activation::relu});
-    else
-      wk_.output({m, y, rows, across, columns, bias, conv_.activation});
+      return;
+    }
+    const int64_t i = t.i * wk_.m, j = t.j * wk_.m;
+    const int64_t at = ((t.n * conv_.p + i) * conv_.q + j) * conv_.k + column;
+    wk_.output({m,
+                {conv_.out + at, conv_.q * conv_.k, conv_.k},
+                std::min<int64_t>(wk_.m, conv_.p - i),
+                std::min<int64_t>(wk_.m, conv_.q - j),
+                columns,
+                bias,
+                conv_.activation});
   }
 
   const WinogradConvolution& conv_;
@@ -380,7 +383,7 @@ const char* winograd_slower(const ConvBackwardWeight& b, ConvWay way,
   return slower(b.shape, ConvPass::backward_weight, way, lanes);
 }
 const char* winograd_slower(const ConvMaxPool& f, ConvWay way, int lanes) {
-  return slower(pooled_shape(f), ConvPass::forward, way, lanes);
+  return slower(pooled_shape(f), ConvPass::pooled_forward, way, lanes);
 }
 
 }  // namespace tw::cpu

@@ -42,13 +42,14 @@ struct WinogradOutput {
   Activation activation;
 };
 
-// The same under a max-pool of 2 x 2: `rows` x `columns` of the m/2 x m/2
-// pooled pixels exist. Indices as in pool2d.h, on y's grid.
+// The same for F(2) under a max-pool of 2 x 2, whose window is the tile: one
+// pixel. Index as in pool2d.h. F(4) is not for pooling: what it rounds more
+// would let the wrong pixel win too often.
 struct WinogradPooledOutput {
   SourceGrid m;
-  TargetGrid y;
+  float* y;
   uint8_t* indices;
-  int64_t rows, columns, channels;
+  int64_t channels;
   const float* bias;
   bool relu;
 };
@@ -60,7 +61,7 @@ struct WinogradKernels {
   WinogradTransform gradient;         // A dy A^T, m x m to a x a
   WinogradTransform weight_gradient;  // G^T U G, a x a to 3 x 3
   void (*output)(const WinogradOutput&);
-  void (*pooled_output)(const WinogradPooledOutput&);
+  void (*pooled_output)(const WinogradPooledOutput&);  // null for F(4)
 };
 
 #if defined(__x86_64__)

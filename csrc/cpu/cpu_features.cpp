@@ -32,8 +32,8 @@ std::vector<Isa> detect() {
   const bool ymm = (state & 0x6) == 0x6;
   const bool zmm = (state & 0xe6) == 0xe6;
   if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && ymm && fma) {
-    const unsigned wide = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ |
-                          bit_AVX512VL;
+    const unsigned wide =
+        bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
     const bool avx2 = b & bit_AVX2;
     if (avx2 && zmm && (b & wide) == wide) found.push_back(Isa::avx512);
     if (avx2) found.push_back(Isa::avx2);
@@ -53,9 +53,9 @@ Isa parse(const std::string& name) {
     if (name == isa_name(isa)) return isa;
     allowed += std::string(allowed.empty() ? "" : ", ") + isa_name(isa);
   }
-  throw std::invalid_argument("isa: '" + name +
-                              "' is not available on this machine (available: " +
-                              allowed + ")");
+  throw std::invalid_argument(
+      "isa: '" + name +
+      "' is not available on this machine (available: " + allowed + ")");
 }
 
 // An unusable TILEWRIGHT_ISA must not keep the module from loading: the best

@@ -11,20 +11,26 @@ namespace tw::cpu {
 struct DepthwiseKernels {
   // out[c] = activation(bias[c] + sum over taps of source[t][c] * weight[t][c])
   void (*pixel)(int64_t taps, const float* const* source,
-                const float* const* weight, int64_t channels,
-                const float* bias, Activation activation, float* out);
+                const float* const* weight, int64_t channels, const float* bias,
+                Activation activation, float* out);
   // out[c] (+)= sum over runs and i of x[run][i * x_step + c] *
   // dy[run][i * dy_step + c]
   void (*dot)(int64_t runs, const float* const* x, const float* const* dy,
-              int64_t length, int64_t x_step, int64_t dy_step,
-              int64_t channels, bool accumulate, float* out);
+              int64_t length, int64_t x_step, int64_t dy_step, int64_t channels,
+              bool accumulate, float* out);
 };
 
 #if defined(__x86_64__)
-namespace avx512 { extern const DepthwiseKernels kDepthwiseKernels; }
-namespace avx2 { extern const DepthwiseKernels kDepthwiseKernels; }
+namespace avx512 {
+extern const DepthwiseKernels kDepthwiseKernels;
+}
+namespace avx2 {
+extern const DepthwiseKernels kDepthwiseKernels;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const DepthwiseKernels kDepthwiseKernels; }
+namespace neon {
+extern const DepthwiseKernels kDepthwiseKernels;
+}
 #endif
 
 }  // namespace tw::cpu

@@ -3,11 +3,11 @@
 //
 // Blocks: KC = 384 keeps a B panel (KC x 2 vectors, 48 KiB with AVX-512) in L1
 // and L2 while the tiles of a row block pass over it; a row block of 8 tiles
-// (112 x 384 floats, 168 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in L3.
-// The micro-kernel reads A by rows or by columns as it lies, so packing is a
-// straight copy, made only where the copy is used often enough to pay and the
-// stride of what is there would map many rows on few cache sets. Small and skinny
-// products, which are what networks are made of, pack nothing.
+// (112 x 384 floats, 168 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in
+// L3. The micro-kernel reads A by rows or by columns as it lies, so packing is
+// a straight copy, made only where the copy is used often enough to pay and the
+// stride of what is there would map many rows on few cache sets. Small and
+// skinny products, which are what networks are made of, pack nothing.
 //
 // K is cut the same way for every thread count and never shared among threads,
 // so the bits of C do not depend on it.
@@ -52,10 +52,11 @@ class Panels {
       : p_(p), lanes_(mk.lanes), width_(vectors * mk.lanes) {
     const bool reused_often = p.m > 4 * mk.max_rows && p.n > 4 * width_;
     pack_all_ = p.transpose_b || reused_often;
-    const int64_t packed_columns =
-        pack_all_ ? std::min(p.n, kColumnBlock) : p.n % width_ ? width_ : 0;
-    size_ = ceil_div(packed_columns, width_) * width_ *
-            std::min(p.k, kDepthBlock);
+    const int64_t packed_columns = pack_all_      ? std::min(p.n, kColumnBlock)
+                                   : p.n % width_ ? width_
+                                                  : 0;
+    size_ =
+        ceil_div(packed_columns, width_) * width_ * std::min(p.k, kDepthBlock);
   }
 
   size_t size() const { return static_cast<size_t>(size_); }
@@ -158,8 +159,8 @@ void multiply_tile(const GemmProblem& p, const MicroKernels& mk,
                    const Panel& panel, const TileEpilogue& epilogue) {
   if (p.transpose_a) {
     const float* columns = a.a + row;
-    ColumnsTile tile{1,         depth,      &columns, a.stride,
-                     &panel.b,  panel.step, epilogue};
+    ColumnsTile tile{1,        depth,      &columns, a.stride,
+                     &panel.b, panel.step, epilogue};
     mk.columns[panel.vectors][rows](tile);
     return;
   }
@@ -218,24 +219,25 @@ void run_blocked(const GemmProblem& p) {
       const int64_t count = panels.count();
       const int64_t first_copied = panels.copied(0) ? 0 : count - 1;
       if (panels.copied(count - 1))
-        parallel_for(count - first_copied,
-                     threads_for_bytes(8.0 * depth * (j1 - j0)),
-                     [&](int64_t task, int) { panels.pack(first_copied + task); });
+        parallel_for(
+            count - first_copied, threads_for_bytes(8.0 * depth * (j1 - j0)),
+            [&](int64_t task, int) { panels.pack(first_copied + task); });
       const double tasks =
-          (j1 - j0) * depth * std::max(2.0 * p.m / kFlopsPerTask,
-                                       sizeof(float) / kBytesPerTask);
+          (j1 - j0) * depth *
+          std::max(2.0 * p.m / kFlopsPerTask, sizeof(float) / kBytesPerTask);
       const int64_t groups = std::clamp<int64_t>(
           static_cast<int64_t>(tasks / blocks.count), 1, count);
-      parallel_for(blocks.count * groups, threads, [&](int64_t task, int worker) {
-        const int64_t index = task / groups, group = task % groups;
-        const RowBlock block{blocks.begin(index), blocks.size(index)};
-        const ABlock a = block_of_a(p, block, k0, depth,
-                                    copy_a ? a_copies.of(worker) : nullptr);
-        for (int64_t j = count * group / groups;
-             j < count * (group + 1) / groups; j++)
-          multiply_block(p, mk, max_rows, a, block, depth, panels.panel(j),
-                         kb == 0, kb == k_blocks - 1);
-      });
+      parallel_for(
+          blocks.count * groups, threads, [&](int64_t task, int worker) {
+            const int64_t index = task / groups, group = task % groups;
+            const RowBlock block{blocks.begin(index), blocks.size(index)};
+            const ABlock a = block_of_a(p, block, k0, depth,
+                                        copy_a ? a_copies.of(worker) : nullptr);
+            for (int64_t j = count * group / groups;
+                 j < count * (group + 1) / groups; j++)
+              multiply_block(p, mk, max_rows, a, block, depth, panels.panel(j),
+                             kb == 0, kb == k_blocks - 1);
+          });
     }
   }
 }
@@ -246,11 +248,9 @@ const Algorithm<GemmProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
     {"blocked_avx512", Isa::avx512, refuse_none,
      run_blocked<avx512::kMicroKernels>},
-    {"blocked_avx2", Isa::avx2, refuse_none,
-     run_blocked<avx2::kMicroKernels>},
+    {"blocked_avx2", Isa::avx2, refuse_none, run_blocked<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
-    {"blocked_neon", Isa::neon, refuse_none,
-     run_blocked<neon::kMicroKernels>},
+    {"blocked_neon", Isa::neon, refuse_none, run_blocked<neon::kMicroKernels>},
 #endif
     {"ref", Isa::ref, refuse_none, ref::gemm},
 };

@@ -20,10 +20,10 @@ namespace tw::cpu {
 
 // What happens to the finished tile: c = activation(acc + [c] + [bias]).
 struct TileEpilogue {
-  float* const* c;     // a pointer to the first column of each row
-  int64_t width;       // columns that exist, 1..vectors * lanes
-  const float* bias;   // null: none
-  bool accumulate;     // add what c holds
+  float* const* c;    // a pointer to the first column of each row
+  int64_t width;      // columns that exist, 1..vectors * lanes
+  const float* bias;  // null: none
+  bool accumulate;    // add what c holds
   Activation activation;
 };
 
@@ -59,10 +59,16 @@ struct MicroKernels {
 };
 
 #if defined(__x86_64__)
-namespace avx512 { extern const MicroKernels kMicroKernels; }
-namespace avx2 { extern const MicroKernels kMicroKernels; }
+namespace avx512 {
+extern const MicroKernels kMicroKernels;
+}
+namespace avx2 {
+extern const MicroKernels kMicroKernels;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const MicroKernels kMicroKernels; }
+namespace neon {
+extern const MicroKernels kMicroKernels;
+}
 #endif
 
 // Cuts `rows` into the fewest tiles of at most `max_rows`, as even as can be:

@@ -19,8 +19,8 @@ namespace tw::cpu {
 namespace {
 
 constexpr auto kSpin = std::chrono::microseconds(60);
-constexpr double kFlopsPerThread = 1e6;   // ~10-20 us of FMA on one core
-constexpr double kBytesPerThread = 2e5;   // ~10-20 us of copying
+constexpr double kFlopsPerThread = 1e6;  // ~10-20 us of FMA on one core
+constexpr double kBytesPerThread = 2e5;  // ~10-20 us of copying
 
 thread_local bool inside_region = false;
 

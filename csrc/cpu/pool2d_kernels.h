@@ -28,12 +28,20 @@ struct PoolKernels {
                        bool count_include_pad, float* dx);
 };
 
-namespace ref { extern const PoolKernels kPoolKernels; }
+namespace ref {
+extern const PoolKernels kPoolKernels;
+}
 #if defined(__x86_64__)
-namespace avx512 { extern const PoolKernels kPoolKernels; }
-namespace avx2 { extern const PoolKernels kPoolKernels; }
+namespace avx512 {
+extern const PoolKernels kPoolKernels;
+}
+namespace avx2 {
+extern const PoolKernels kPoolKernels;
+}
 #elif defined(__aarch64__)
-namespace neon { extern const PoolKernels kPoolKernels; }
+namespace neon {
+extern const PoolKernels kPoolKernels;
+}
 #endif
 
 // Positions [begin, end) along one axis.

@@ -73,9 +73,9 @@ TW_INLINE Vec exp_nonpositive(Vec x) {
 
 TW_INLINE Vec log(Vec x) {
   // (log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]
-  constexpr float kRest[] = {0.33333313f,  -0.2500001f,   0.20002119f,
-                             -0.16667996f, 0.14219551f,   -0.124055915f,
-                             0.11888175f,  -0.11675641f,  0.06746601f};
+  constexpr float kRest[] = {0.33333313f,  -0.2500001f,  0.20002119f,
+                             -0.16667996f, 0.14219551f,  -0.124055915f,
+                             0.11888175f,  -0.11675641f, 0.06746601f};
   const VecInt denormal = x < broadcast(1.17549435e-38f);
   const Vec normal = select(denormal, x * 8388608.f, x);
   // Subtracting sqrt(1/2)'s bits leaves the exponent of the nearest power.
@@ -110,7 +110,7 @@ TW_INLINE Vec tanh(Vec x) {
 // erf(x) for |x| < 0.9.
 TW_INLINE Vec erf_near_zero(Vec x) {
   // erf(x) / x - 1 as a polynomial of x^2
-  constexpr float kNearZero[] = {0.12837917f,  -0.37612635f,   0.11283711f,
+  constexpr float kNearZero[] = {0.12837917f,   -0.37612635f,  0.11283711f,
                                  -0.026860243f, 0.0052030976f, -0.00081659266f,
                                  8.467737e-05f};
   return fma(polynomial(x * x, kNearZero), x, x);
@@ -118,9 +118,9 @@ TW_INLINE Vec erf_near_zero(Vec x) {
 // 1 - erf(x) for x >= 0.9.
 TW_INLINE Vec erfc_far(Vec x) {
   // log(1 - erf(x)); falls for ever beyond 5.2, where the fit ends
-  constexpr float kLog[] = {0.0003923604f,   -1.1306015f,    -0.63103f,
-                            -0.111039974f,   0.027133899f,   -0.0050983545f,
-                            0.0007001271f,   -6.5612716e-05f, 3.7268264e-06f,
+  constexpr float kLog[] = {0.0003923604f,  -1.1306015f,     -0.63103f,
+                            -0.111039974f,  0.027133899f,    -0.0050983545f,
+                            0.0007001271f,  -6.5612716e-05f, 3.7268264e-06f,
                             -9.6327106e-08f};
   return exp(polynomial(x, kLog));
 }
@@ -137,8 +137,8 @@ TW_INLINE Vec normal_cdf(Vec x) {
   const Vec t = x * 0.70710678f, size = abs(t);
   const Vec tail = 0.5f * erfc_far(size);
   const Vec far = select(t < Vec{}, tail, 1.f - tail);
-  return select(size < broadcast(0.9f), fma(broadcast(0.5f), erf_near_zero(t),
-                                            broadcast(0.5f)), far);
+  return select(size < broadcast(0.9f),
+                fma(broadcast(0.5f), erf_near_zero(t), broadcast(0.5f)), far);
 }
 TW_INLINE Vec gelu(Vec x) { return x * normal_cdf(x); }
 TW_INLINE Vec gelu_derivative(Vec x) {

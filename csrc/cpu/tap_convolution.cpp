@@ -43,9 +43,9 @@ WeightPanels::WeightPanels(const WeightLayout& layout,
       columns_(merged_ * layout.group_columns),
       panels_(ceil_div(columns_, 2 * lanes)),
       taps_(static_cast<int64_t>(taps.size())),
-      packed_(static_cast<size_t>(chunks_ * panels_ * taps_ * depth_ * 2 *
-                                  lanes),
-              1) {
+      packed_(
+          static_cast<size_t>(chunks_ * panels_ * taps_ * depth_ * 2 * lanes),
+          1) {
   parallel_for(chunks_ * panels_, threads, [&](int64_t task, int) {
     fill(task / panels_, task % panels_, taps);
   });
@@ -68,8 +68,7 @@ void WeightPanels::fill(int64_t chunk, int64_t index,
   const WeightLayout& l = layout_;
   float* out = const_cast<float*>(to.b);
   const bool dense = merged_ == 1 && to.width == to.step;
-  if (!dense)
-    std::fill(out, out + taps_ * depth_ * to.step, 0.0f);
+  if (!dense) std::fill(out, out + taps_ * depth_ * to.step, 0.0f);
   for (const Tap& tap : taps) {
     for (int64_t g = 0; g < merged_; g++) {
       // This group's columns, as far as they are in the panel.
@@ -107,8 +106,8 @@ double outside_share(const TapConvolution& conv) {
   int64_t outside = 0;
   for (int64_t i = 0; i < conv.grid_h; i++)
     for (int64_t j = 0; j < conv.grid_w; j++)
-      each_tap_at(conv, i, j, [](int64_t, int64_t) {},
-                  [&](int64_t) { outside++; });
+      each_tap_at(
+          conv, i, j, [](int64_t, int64_t) {}, [&](int64_t) { outside++; });
   return static_cast<double>(outside) /
          static_cast<double>(conv.grid_h * conv.grid_w * conv.tap_count);
 }
@@ -199,7 +198,10 @@ void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
     for (int64_t t = 0; t < tiles.count; t++) {
       const int64_t first = tiles.begin(t);
       mk_.rows[panel.vectors][tiles.size(t)](
-          {runs, depth, tables.source + first * stride, tables.weight,
+          {runs,
+           depth,
+           tables.source + first * stride,
+           tables.weight,
            panel.step,
            {tables.out + first, panel.width, bias, false, conv.activation}});
     }
@@ -243,12 +245,13 @@ void TapRunner::run_position(int64_t chunk, int64_t position, int64_t begin,
   const Tables tables = cut(scratch);
   int64_t runs = 0;
   int64_t* places = tables.places;
-  each_tap_at(conv_, i, j, [&](int64_t tap, int64_t) { places[runs++] = tap; },
-              [](int64_t) {});
+  each_tap_at(
+      conv_, i, j, [&](int64_t tap, int64_t) { places[runs++] = tap; },
+      [](int64_t) {});
   const int64_t h0 = i * conv_.step_h + conv_.base_h;
   const int64_t w0 = j * conv_.step_w + conv_.base_w;
-  const int64_t origin = (h0 * conv_.source_w + w0) * conv_.source_c +
-                         chunk * weights_.depth();
+  const int64_t origin =
+      (h0 * conv_.source_w + w0) * conv_.source_c + chunk * weights_.depth();
   for (int64_t t = 0; t < tiles.count; t++) {
     const int64_t first = tiles.begin(t);
     const float** source = tables.source + first * runs;
@@ -281,13 +284,12 @@ void TapRunner::run_all(int threads) const {
     return;
   }
   const int64_t blocks = ceil_div(pixels, block_pixels_);
-  parallel_for(blocks * weights_.chunks(), threads,
-               [&](int64_t task, int worker) {
-                 const int64_t begin = task % blocks * block_pixels_;
-                 run(conv_, task / blocks, begin,
-                     std::min(begin + block_pixels_, pixels),
-                     scratch.of(worker));
-               });
+  parallel_for(
+      blocks * weights_.chunks(), threads, [&](int64_t task, int worker) {
+        const int64_t begin = task % blocks * block_pixels_;
+        run(conv_, task / blocks, begin,
+            std::min(begin + block_pixels_, pixels), scratch.of(worker));
+      });
 }
 
 namespace {
@@ -304,8 +306,10 @@ bool rows_are_runs(const ConvShape& d) {
 void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
   conv.taps = taps.data();
   conv.tap_count = static_cast<int64_t>(taps.size());
-  conv.low_h = conv.low_w = INT64_MAX;
-  conv.high_h = conv.high_w = INT64_MIN;
+  // A class of pixels that no tap reaches has none.
+  const Tap first = taps.empty() ? Tap{} : taps.front();
+  conv.low_h = conv.high_h = first.h;
+  conv.low_w = conv.high_w = first.w;
   for (Tap& tap : taps) {
     tap.offset = (tap.h * conv.source_w + tap.w) * conv.source_c;
     conv.low_h = std::min(conv.low_h, tap.h);

@@ -22,9 +22,9 @@
 namespace tw::cpu {
 
 struct Tap {
-  int64_t h, w;        // offset in the source
-  int64_t index;       // which weight matrix
-  int64_t offset;      // the same as h, w, in floats
+  int64_t h, w;    // offset in the source
+  int64_t index;   // which weight matrix
+  int64_t offset;  // the same as h, w, in floats
 };
 
 // The weight matrices W_t (depth x columns) of one or more groups, copied to
@@ -104,8 +104,8 @@ void each_tap_at(const TapConvolution& conv, int64_t i, int64_t j, Visit visit,
   for (int64_t t = 0; t < conv.tap_count; t++) {
     const Tap& tap = conv.taps[t];
     const int64_t h = h0 + tap.h, w = w0 + tap.w;
-    if (all_inside || (h >= 0 && h < conv.source_h && w >= 0 &&
-                       w < conv.source_w))
+    if (all_inside ||
+        (h >= 0 && h < conv.source_h && w >= 0 && w < conv.source_w))
       visit(t, origin + tap.offset);
     else
       outside(t);
@@ -160,8 +160,8 @@ class TapRunner {
   };
   Tables cut(float* scratch) const;
 
-  void run_position(int64_t chunk, int64_t position, int64_t begin,
-                    int64_t end, float* scratch) const;
+  void run_position(int64_t chunk, int64_t position, int64_t begin, int64_t end,
+                    float* scratch) const;
   void gather(const RowTiles& tiles, const float** table, float* patches) const;
   // The products of `runs` taps, given by their places in the tap list, for
   // tiles whose tables are filled.

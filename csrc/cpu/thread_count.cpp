@@ -22,7 +22,8 @@ int from_environment(const char* variable) {
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
   // OMP_NUM_THREADS may be a list ("4,2"): its first entry is the outer level.
-  return end != text && value > 0 && value <= 4096 ? static_cast<int>(value) : 0;
+  return end != text && value > 0 && value <= 4096 ? static_cast<int>(value)
+                                                   : 0;
 }
 
 // "max 100000" (no quota) or "150000 100000".
@@ -31,8 +32,8 @@ int quota_v2(const std::string& file) {
   std::string quota;
   double period = 0;
   if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return std::max(1, static_cast<int>(std::ceil(std::atof(quota.c_str()) /
-                                                period)));
+  return std::max(
+      1, static_cast<int>(std::ceil(std::atof(quota.c_str()) / period)));
 }
 
 int quota_v1(const std::string& directory) {
@@ -105,17 +106,19 @@ int cgroup_quota(const std::string& root) {
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers =
-        line.substr(first + 1, second - first - 1);
+    const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string path = line.substr(second + 1);
     if (controllers.empty()) {
-      result = tighter(result, tightest_on_path(
-          base + "/sys/fs/cgroup", path,
-          [](const std::string& d) { return quota_v2(d + "/cpu.max"); }));
+      result =
+          tighter(result, tightest_on_path(base + "/sys/fs/cgroup", path,
+                                           [](const std::string& d) {
+                                             return quota_v2(d + "/cpu.max");
+                                           }));
     } else if (has_controller(controllers, "cpu")) {
-      for (const char* mount : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"})
-        result = tighter(result,
-                         tightest_on_path(base + mount, path, quota_v1));
+      for (const char* mount :
+           {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"})
+        result =
+            tighter(result, tightest_on_path(base + mount, path, quota_v1));
     }
   }
   return result;
@@ -123,7 +126,8 @@ int cgroup_quota(const std::string& root) {
 
 ThreadCount default_thread_count() {
   for (const char* variable : {"TILEWRIGHT_NUM_THREADS", "OMP_NUM_THREADS"})
-    if (const int wanted = from_environment(variable)) return {wanted, variable};
+    if (const int wanted = from_environment(variable))
+      return {wanted, variable};
   const int cores = physical_cores();
   // TILEWRIGHT_CGROUP_ROOT lets a test stand a false file system in for "/".
   const char* root = std::getenv("TILEWRIGHT_CGROUP_ROOT");

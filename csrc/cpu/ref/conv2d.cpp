@@ -44,14 +44,14 @@ void round_to(const std::vector<double>& sums, float* out) {
 }  // namespace
 
 void conv2d(const ConvForward& f) {
-  each_output(f.shape, [&](int64_t n, int64_t p, int64_t q, int64_t k,
-                           int64_t out) {
-    double sum = f.bias ? f.bias[k] : 0.0;
-    each_product(f.shape, n, p, q, k, [&](int64_t x, int64_t w) {
-      sum += static_cast<double>(f.x[x]) * f.weight[w];
-    });
-    f.y[out] = activate(f.activation, static_cast<float>(sum));
-  });
+  each_output(f.shape,
+              [&](int64_t n, int64_t p, int64_t q, int64_t k, int64_t out) {
+                double sum = f.bias ? f.bias[k] : 0.0;
+                each_product(f.shape, n, p, q, k, [&](int64_t x, int64_t w) {
+                  sum += static_cast<double>(f.x[x]) * f.weight[w];
+                });
+                f.y[out] = activate(f.activation, static_cast<float>(sum));
+              });
 }
 
 void conv2d_backward_input(const ConvBackwardInput& b) {
@@ -59,7 +59,8 @@ void conv2d_backward_input(const ConvBackwardInput& b) {
   std::vector<double> dx(static_cast<size_t>(d.n * d.h * d.w * d.c));
   each_output(d, [&](int64_t n, int64_t p, int64_t q, int64_t k, int64_t out) {
     each_product(d, n, p, q, k, [&](int64_t x, int64_t w) {
-      dx[static_cast<size_t>(x)] += static_cast<double>(b.dy[out]) * b.weight[w];
+      dx[static_cast<size_t>(x)] +=
+          static_cast<double>(b.dy[out]) * b.weight[w];
     });
   });
   round_to(dx, b.dx);

@@ -1,6 +1,7 @@
 // Plain loops: the readable truth that the fast kernels are held to. Sums are
 // in double, so that it is also the more exact one.
 #include "cpu/gemm.h"
+
 #include "cpu/ref/activation.h"
 
 namespace tw::cpu::ref {

@@ -47,8 +47,7 @@ void avg_row(const PoolShape& s, const float* image, int64_t p,
   const Span rows = pool_taps(p, s.stride_h, s.pad_top, s.R, s.H);
   for (int64_t q = 0; q < s.Q; q++) {
     const Span columns = pool_taps(q, s.stride_w, s.pad_left, s.S, s.W);
-    const auto count =
-        static_cast<float>(divisor(s, p, q, count_include_pad));
+    const auto count = static_cast<float>(divisor(s, p, q, count_include_pad));
     for (int64_t c = 0; c < s.C; c++) {
       float sum = 0;
       for (int64_t r = rows.begin; r < rows.end; r++) {
@@ -87,12 +86,10 @@ void backward_input_row(const PoolShape& s, int64_t h, float* dx,
 }
 
 template <class Passes>
-void backward_rows(const PoolShape& s, int64_t row, float* dx,
-                   Passes passes) {
-  const Span rows =
-      s.overlapping()
-          ? Span{row, row + 1}
-          : pool_owned(row, s.stride_h, s.pad_top, s.P, s.H);
+void backward_rows(const PoolShape& s, int64_t row, float* dx, Passes passes) {
+  const Span rows = s.overlapping()
+                        ? Span{row, row + 1}
+                        : pool_owned(row, s.stride_h, s.pad_top, s.P, s.H);
   for (int64_t h = rows.begin; h < rows.end; h++)
     backward_input_row(s, h, dx, passes);
 }

@@ -35,15 +35,15 @@ TW_INLINE void pixel_vector(int64_t taps, const float* const* source,
   store_lanes<whole>(out + c, acc, lanes);
 }
 
-void pixel(int64_t taps, const float* const* source,
-           const float* const* weight, int64_t channels, const float* bias,
-           Activation activation, float* out) {
+void pixel(int64_t taps, const float* const* source, const float* const* weight,
+           int64_t channels, const float* bias, Activation activation,
+           float* out) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes)
     pixel_vector<true>(taps, source, weight, c, kLanes, bias, activation, out);
   if (c < channels)
-    pixel_vector<false>(taps, source, weight, c, channels - c, bias,
-                        activation, out);
+    pixel_vector<false>(taps, source, weight, c, channels - c, bias, activation,
+                        out);
 }
 
 // Four sums hide the latency of FMA.
@@ -62,8 +62,8 @@ TW_INLINE void dot_vector(int64_t runs, const float* const* x,
         acc[j] = fma(load_lanes<whole>(a, lanes), load_lanes<whole>(b, lanes),
                      acc[j]);
     for (; i < length; i++, a += x_step, b += dy_step)
-      acc[0] = fma(load_lanes<whole>(a, lanes), load_lanes<whole>(b, lanes),
-                   acc[0]);
+      acc[0] =
+          fma(load_lanes<whole>(a, lanes), load_lanes<whole>(b, lanes), acc[0]);
   }
   Vec sum = (acc[0] + acc[1]) + (acc[2] + acc[3]);
   if (accumulate) sum += load_lanes<whole>(out + c, lanes);

@@ -213,11 +213,9 @@ struct Greatest {
   Vec greatest, margin;
   VecInt index;
 
-  TW_INLINE Greatest(Vec a, Vec b, Vec c, Vec d, Vec margin)
-      : best(a), greatest(a), margin(margin), index{} {
-    take(b, 1);
-    take(c, 2);
-    take(d, 3);
+  TW_INLINE Greatest(const Vec* v, Vec margin)
+      : best(v[0]), greatest(v[0]), margin(margin), index{} {
+    for (int tap = 1; tap < 4; tap++) take(v[tap], tap);
   }
 
  private:
@@ -229,36 +227,27 @@ struct Greatest {
   }
 };
 
-template <class Line>
+// A tile of F(2) is one window.
 void pooled_output(const WinogradPooledOutput& o) {
-  constexpr int m = Line::out, pooled = m / 2;
   over_channels(o.channels, [&](int64_t c, const auto& lanes) TW_INLINED {
-    Vec y[m * m];
-    load_transformed<Line>(o.m, c, lanes, y);
+    Vec y[4];
+    load_transformed<Output2>(o.m, c, lanes, y);
     const Vec bias = o.bias ? lanes.get(o.bias + c) : Vec{};
     Vec size = {};
-    TW_UNROLL for (int i = 0; i < m * m; i++) {
+    TW_UNROLL for (int i = 0; i < 4; i++) {
       y[i] += bias;
       size = max(size, abs(y[i]));
     }
-    const Vec margin = size * (1.f / (1 << 18));
-    TW_UNROLL for (int i = 0; i < pooled * pooled; i++) {
-      const int row = i / pooled, column = i % pooled;
-      if (row >= o.rows || column >= o.columns) continue;
-      const Vec* corner = y + 2 * row * m + 2 * column;
-      const Greatest found(corner[0], corner[1], corner[m], corner[m + 1],
-                           margin);
-      Vec greatest = found.greatest;
-      VecInt where = found.index;
-      if (o.relu) {
-        const VecInt killed = greatest <= Vec{};
-        greatest = from_bits(bits(greatest) & ~killed);
-        where |= killed;  // -1, in a byte 255
-      }
-      const int64_t at = row * o.y.row + column * o.y.column + c;
-      lanes.put(o.y.data + at, greatest);
-      lanes.put(o.indices + at, where);
+    const Greatest found(y, size * (1.f / (1 << 22)));
+    Vec greatest = found.greatest;
+    VecInt index = found.index;
+    if (o.relu) {
+      const VecInt killed = greatest <= Vec{};
+      greatest = from_bits(bits(greatest) & ~killed);
+      index |= killed;  // -1, in a byte 255
     }
+    lanes.put(o.y + c, greatest);
+    lanes.put(o.indices + c, index);
   });
 }
 
@@ -266,9 +255,9 @@ void pooled_output(const WinogradPooledOutput& o) {
 
 const WinogradKernels kWinograd2 = {
     2, transform<Input2>, transform<Weight2>, transform<Gradient2>,
-    transform<WeightGradient2>, output<Output2>, pooled_output<Output2>};
+    transform<WeightGradient2>, output<Output2>, pooled_output};
 const WinogradKernels kWinograd4 = {
     4, transform<Input4>, transform<Weight4>, transform<Gradient4>,
-    transform<WeightGradient4>, output<Output4>, pooled_output<Output4>};
+    transform<WeightGradient4>, output<Output4>, nullptr};
 
 }  // namespace tw::cpu::TW_ISA

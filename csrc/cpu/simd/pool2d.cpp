@@ -97,11 +97,16 @@ void max_row(const PoolShape& s, const float* image, int64_t p, bool relu,
     const Span columns = pool_taps(q, s.stride_w, s.pad_left, s.S, s.W);
     const float* x =
         first_row + (q * s.stride_w - s.pad_left + columns.begin) * s.C;
-    MaxWindow<Index> window = {
-        x, s.row_stride, s.C, rows.end - rows.begin,
-        columns.end - columns.begin,
-        (int32_t)(rows.begin * s.S + columns.begin), (int32_t)s.S, relu, y,
-        indices};
+    MaxWindow<Index> window = {x,
+                               s.row_stride,
+                               s.C,
+                               rows.end - rows.begin,
+                               columns.end - columns.begin,
+                               (int32_t)(rows.begin * s.S + columns.begin),
+                               (int32_t)s.S,
+                               relu,
+                               y,
+                               indices};
     if (window.rows == 2 && window.columns == 2) {
       window.rows = window.columns = 2;
       over_channels(s.C, window);
@@ -146,8 +151,10 @@ void avg_row(const PoolShape& s, const float* image, int64_t p,
     const float* x =
         first_row + (q * s.stride_w - s.pad_left + columns.begin) * s.C;
     AvgWindow window = {
-        x, s.row_stride, s.C, height, width,
-        (float)(count_include_pad ? s.R * s.S : height * width), y};
+        x,     s.row_stride,
+        s.C,   height,
+        width, (float)(count_include_pad ? s.R * s.S : height * width),
+        y};
     if (height == 2 && width == 2) {
       window.rows = window.columns = 2;
       over_channels(s.C, window);
@@ -249,8 +256,10 @@ void spread_row(const PoolShape& s, const Gradient& gradient, int64_t p,
     const int64_t left = q * s.stride_w - s.pad_left;
     const Span columns = pool_taps(q, s.stride_w, s.pad_left, s.S, s.W);
     Spread<Gradient> spread = {
-        gradient, gradient.window(p, q), s.row_stride, s.C, s.S, rows, columns,
-        dx + top * s.row_stride + left * s.C};
+        gradient,     gradient.window(p, q),
+        s.row_stride, s.C,
+        s.S,          rows,
+        columns,      dx + top * s.row_stride + left * s.C};
     if (rows.begin == 0 && rows.end == 2 && columns.begin == 0 &&
         columns.end == 2) {
       spread.rows = spread.columns = {0, 2};
@@ -287,8 +296,8 @@ struct Gather {
         const typename Gradient::Window window = gradient.window(i, j);
         const int64_t tap = tap_of_0 - i * s.stride_h * s.S - j * s.stride_w;
         for (int k = 0; k < vectors; k++)
-          sum[k] += gradient.template block<partial>(window, c + k * kLanes)
-                        .to(tap);
+          sum[k] +=
+              gradient.template block<partial>(window, c + k * kLanes).to(tap);
       }
     }
     for (int k = 0; k < vectors; k++)
@@ -302,10 +311,9 @@ void gather_row(const PoolShape& s, const Gradient& gradient, int64_t h,
   const Span p = pool_windows(h, s.stride_h, s.pad_top, s.R, s.P);
   for (int64_t w = 0; w < s.W; w++) {
     const Span q = pool_windows(w, s.stride_w, s.pad_left, s.S, s.Q);
-    over_channels(s.C, Gather<Gradient>{
-                           s, gradient, p, q,
-                           (h + s.pad_top) * s.S + w + s.pad_left,
-                           dx + h * s.row_stride + w * s.C});
+    over_channels(s.C, Gather<Gradient>{s, gradient, p, q,
+                                        (h + s.pad_top) * s.S + w + s.pad_left,
+                                        dx + h * s.row_stride + w * s.C});
   }
 }
 

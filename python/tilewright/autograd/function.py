@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.autograd.arrays import Version
 from tilewright.autograd import watch
+from tilewright.autograd.arrays import Version
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.tensor import Tensor
 

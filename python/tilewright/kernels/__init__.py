@@ -12,12 +12,15 @@ from tilewright.kernels.control import algorithms as algorithms
 from tilewright.kernels.control import all_algorithms as all_algorithms
 from tilewright.kernels.control import available_isas as available_isas
 from tilewright.kernels.control import build_info as build_info
+from tilewright.kernels.control import conv_algorithm as conv_algorithm
 from tilewright.kernels.control import default_num_threads as default_num_threads
 from tilewright.kernels.control import force_algorithm as force_algorithm
 from tilewright.kernels.control import get_num_threads as get_num_threads
 from tilewright.kernels.control import isa as isa
 from tilewright.kernels.control import last_algorithm as last_algorithm
+from tilewright.kernels.control import set_conv_algorithm as set_conv_algorithm
 from tilewright.kernels.control import set_num_threads as set_num_threads
+from tilewright.kernels.control import use_conv_algorithm as use_conv_algorithm
 from tilewright.kernels.control import use_isa as use_isa
 from tilewright.kernels.conv2d import conv2d as conv2d
 from tilewright.kernels.conv2d import conv2d_backward_input as conv2d_backward_input

@@ -39,6 +39,7 @@ LISTS = (
     "dropout",
     "bias_gradient",
 )
+CONV_ALGORITHMS = ("auto", "winograd2", "direct")
 MOST_THREADS = 4096
 
 _forced: dict[str, str] = {}
@@ -157,6 +158,69 @@ def use_isa(name: str) -> Iterator[None]:
         yield
     finally:
         extension.set_isa(before)
+
+
+def conv_algorithm() -> str:
+    """Return what convolutions may use: see :func:`set_conv_algorithm`."""
+    if dispatch.unavailable_reason("cpu") is not None:
+        return "direct"
+    return str(_extension().conv_algorithm())
+
+
+def set_conv_algorithm(name: str) -> None:
+    """Allow or forbid convolution by Winograd's minimal filtering.
+
+    It multiplies up to four times less for 3 x 3 kernels, and rounds more: its
+    relative error against float64 is about 3e-6 for tiles of 4 x 4 and 4e-7 for
+    tiles of 2 x 2, where direct sums have 2e-7. Without the extension this changes
+    nothing.
+
+    Parameters
+    ----------
+    name
+        ``"auto"``: wherever it is faster; ``"winograd2"``: tiles of 2 x 2 at the
+        most; ``"direct"``: never.
+
+    Raises
+    ------
+    ValueError
+        If there is no such choice.
+
+    Examples
+    --------
+    >>> set_conv_algorithm("auto")
+    """
+    checks.choice("set_conv_algorithm", "name", name, CONV_ALGORITHMS)
+    if dispatch.unavailable_reason("cpu") is None:
+        _extension().set_conv_algorithm(name)
+
+
+@contextlib.contextmanager
+def use_conv_algorithm(name: str) -> Iterator[None]:
+    """Do :func:`set_conv_algorithm` for a ``with`` block, in the whole process.
+
+    Parameters
+    ----------
+    name
+        ``"auto"``, ``"winograd2"`` or ``"direct"``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such choice.
+
+    Examples
+    --------
+    >>> with use_conv_algorithm("direct"):
+    ...     conv_algorithm()
+    'direct'
+    """
+    before = conv_algorithm()
+    set_conv_algorithm(name)
+    try:
+        yield
+    finally:
+        set_conv_algorithm(before)
 
 
 def algorithms(family: str) -> list[str]:

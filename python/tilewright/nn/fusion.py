@@ -91,6 +91,11 @@ def is_plain(module: Module) -> bool:
     )
 
 
+def is_own(module: Module) -> bool:
+    """Whether a module runs code of this package alone."""
+    return type(module).__module__.startswith("tilewright.nn.") and is_plain(module)
+
+
 def _plain(module: Module, kind: type[_Kind]) -> _Kind | None:
     """The module, if calling it does what the class of ours does and no more."""
     if (

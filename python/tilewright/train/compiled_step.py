@@ -37,7 +37,8 @@ def compile_step(
 
     The first two calls with inputs of a shape run as a loop of one's own would; the
     second is recorded, the third checks that a replay gives the same bits, and the
-    ones after it are replays. After a change (of the model's attributes, of which
+    ones after it are replays, in which Python code of the model and of the loss does
+    not run. After a change (of the model's attributes, of which
     arrays its parameters are, of options other than learning rates and the like) it
     is recorded anew. What is more than kernels and views, such as arithmetic on
     tensors in between, is not replayed: `CompiledStep.reason` then says why.
@@ -133,17 +134,18 @@ class CompiledStep:
             known, self.reason = 1, problem
         if isinstance(known, str):
             self.reason = known
-            return self._step(x, y)
+            return self.eager(x, y)
         if known == 0:
             if len(self._known) >= _MOST_PLANS:
                 self._known.clear()
             self._known[signature] = 1
             self.reason = "the first step with arrays of these shapes"
-            return self._step(x, y)
+            return self.eager(x, y)
         self._known[signature], loss = self._record(x, y)
         return loss
 
-    def _step(self, x: Array, y: Array) -> Tensor:
+    def eager(self, x: Array, y: Array) -> Tensor:
+        """Do one step without recording or replaying it; see `__call__`."""
         outputs = self.model(x)
         loss = self._loss(outputs, y)
         self.optimizer.zero_grad()
@@ -156,7 +158,7 @@ class CompiledStep:
         """Do a step, and return what is known of it from now on."""
         if not (recording.possible() and is_grad_enabled()):
             self.reason = _NO_C_KERNELS
-            return 1, self._step(x, y)
+            return 1, self.eager(x, y)
         recording.start()
         try:
             with watching() as watch:
@@ -183,7 +185,7 @@ class CompiledStep:
 
     def _replay(self, plan: StepPlan, x: Array, y: Array) -> Tensor:
         if not plan.ready(x, y):
-            return self._step(x, y)  # which says what is wrong with them
+            return self.eager(x, y)  # which says what is wrong with them
         if not plan.verified:
             return self._verify(plan, x, y)
         plan.run()
@@ -198,7 +200,7 @@ class CompiledStep:
         replayed = [*plan.state(), plan.loss.copy(), plan.outputs.copy()]
         plan.restore(before)
         random.set_state(numbers)
-        loss = self._step(x, y)
+        loss = self.eager(x, y)
         stepped = [*plan.state(), loss.data, self.outputs]
         self.reason = "it was checked"
         if all(a.tobytes() == b.tobytes() for a, b in zip(replayed, stepped)):

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from tilewright.autograd import no_grad
 from tilewright.extras import require
 from tilewright.nn import Module
+from tilewright.nn.fusion import is_own
+from tilewright.nn.module import Structure
 from tilewright.optim import Optimizer
 from tilewright.train.checkpoint import CHECKPOINT_NAME
 from tilewright.train.compiled_step import CompiledStep
@@ -75,12 +77,15 @@ class Trainer:
         loss: str | LossFunction = "cross_entropy",
         metrics: Sequence[str | MetricFunction] = ("accuracy",),
     ) -> None:
-        loss = resolve_loss("Trainer", loss)
+        function = resolve_loss("Trainer", loss)
         self.model = model
         self.optimizer = optimizer
         self.history = History()
-        self._loss = loss
-        self._step = CompiledStep(model, loss, optimizer)
+        self._loss = function
+        self._step = CompiledStep(model, function, optimizer)
+        # Code of the user's is run at each step, whatever it does; ours need not be.
+        self._own_loss = isinstance(loss, str)
+        self._compiles = (0, False)
         self.metrics = resolve_metrics(metrics)
 
     def fit(
@@ -228,7 +233,11 @@ class Trainer:
             What the model returned, before its weights were changed; the next step
             overwrites it.
         """
-        loss = self._step(x, y)
+        number, compiles = self._compiles
+        if number != Structure.number:
+            compiles = self._own_loss and all(map(is_own, self.model.modules()))
+            self._compiles = Structure.number, compiles
+        loss = self._step(x, y) if compiles else self._step.eager(x, y)
         return loss.item(), self._step.outputs
 
 
