@@ -25,6 +25,25 @@ def set_threads(threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
 
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam with epsilon where the paper's algorithm and the others have it.
+
+    Keras adds it to the root of the uncorrected second moment (the paper's
+    "epsilon hat"), where it weighs up to 32 times as much: enough for loss curves to
+    part within ten steps. It costs the same.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        step = keras.ops.cast(self.iterations + 1, variable.dtype)
+        beta2 = keras.ops.cast(self.beta_2, variable.dtype)
+        plain = self.epsilon
+        self.epsilon = plain * keras.ops.sqrt(1 - keras.ops.power(beta2, step))
+        try:
+            super().update_step(gradient, variable, learning_rate)
+        finally:
+            self.epsilon = plain
+
+
 def build(problem: Problem) -> keras.Sequential:
     """The network that the problem names; NHWC, as tilewright has it."""
     widths = problem.widths
@@ -54,7 +73,7 @@ class KerasTraining(Training):
     def __init__(self, problem: Problem, variant: str) -> None:
         super().__init__(problem, variant)
         self._model = build(problem)
-        self._optimizer = keras.optimizers.Adam(LEARNING_RATE, epsilon=1e-8)
+        self._optimizer = Adam(LEARNING_RATE, epsilon=1e-8)
         self._model.compile(
             self._optimizer, keras.losses.SparseCategoricalCrossentropy(True)
         )

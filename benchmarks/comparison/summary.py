@@ -37,7 +37,7 @@ def summary(found: list[Report]) -> str:
 def _epochs(found: list[Report]) -> str:
     rows = [
         [
-            f"{machine.title(report.about['cpu'])}, batch {c.batch_size}{_mark(report)}",
+            f"{_cpu(report)}, batch {c.batch_size}",
             _seconds(c, c.ours),
             *_peer(c, tuned=False),
             *_peer(c, tuned=True),
@@ -71,8 +71,7 @@ def _steps(found: list[Report]) -> str:
             model = tables.MODELS.get(c.model, c.model)
             rows.append(
                 [
-                    f"{model}, batch {c.batch_size}, "
-                    f"{machine.title(report.about['cpu'])}{_mark(report)}",
+                    f"{model}, batch {c.batch_size}, {_cpu(report)}",
                     tables.figure(c.steps / c.ours.median),
                     *(
                         tables.times(c.ratio(c.best_peer(tuned=tuned)))
@@ -93,8 +92,9 @@ def _footprints(found: list[Report]) -> str:
     return ""
 
 
-def _mark(report: Report) -> str:
-    return " (extrapolated)" if report.settings.get("quick") else ""
+def _cpu(report: Report) -> str:
+    mark = " (extrapolated)" if report.settings.get("quick") else ""
+    return machine.title(report.about["cpu"]) + mark
 
 
 def _seconds(comparison: Comparison, entry: Entry | None) -> str:

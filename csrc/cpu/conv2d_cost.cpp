@@ -24,8 +24,9 @@ constexpr double kWinogradLoss = 1.15;
 constexpr double kWinogradWeightLoss = 1.3;
 constexpr double kPart = 64;  // channels of a part of dW
 
-// A way that rounds more has to save this much.
-constexpr double kWorthIt = 0.92;
+// A way that rounds more has to save a fifth, and what it takes to pack.
+constexpr double kWorthIt = 0.8;
+constexpr double kExtraRegion = 40000;
 
 double ceil_div(int64_t a, int64_t b) {
   return static_cast<double>((a + b - 1) / b);
@@ -87,7 +88,7 @@ ConvWay cheapest_way(const ConvShape& d, ConvPass pass, int lanes) {
       most == ConvWay::winograd2 || pass == ConvPass::pooled_forward;
   const int largest = most == ConvWay::direct ? 0 : small ? 2 : 4;
   for (int m = 2; m <= largest; m += 2) {
-    const double cycles = winograd_cycles(d, pass, lanes, m);
+    const double cycles = winograd_cycles(d, pass, lanes, m) + kExtraRegion;
     if (cycles >= least) continue;
     least = cycles;
     best = m == 2 ? ConvWay::winograd2 : ConvWay::winograd4;

