@@ -38,8 +38,9 @@ template <const MicroKernels& mk>
 void run_implicit(const ConvForward& f) {
   const int threads = threads_for_flops(f.shape.flops());
   std::vector<Tap> taps = forward_taps(f);
-  const TapConvolution conv = forward_convolution(f, taps);
+  TapConvolution conv = forward_convolution(f, taps);
   const WeightPanels weights(forward_weights(f), taps, mk.lanes, threads);
+  const PaddedSource padded(conv, taps, weights, threads);
   TapRunner(conv, weights, mk).run_all(threads);
 }
 
@@ -50,16 +51,18 @@ void each_class(const ConvBackwardInput& b, Visit visit) {
   for (int64_t h = 0; h < std::min(d.stride_h, d.h); h++)
     for (int64_t w = 0; w < std::min(d.stride_w, d.w); w++) {
       std::vector<Tap> taps = backward_input_taps(b, h, w);
-      visit(backward_input_convolution(b, h, w, taps), taps);
+      TapConvolution conv = backward_input_convolution(b, h, w, taps);
+      visit(conv, taps);
     }
 }
 
 template <const MicroKernels& mk>
 void run_implicit(const ConvBackwardInput& b) {
   const int threads = threads_for_flops(b.shape.flops());
-  each_class(b, [&](const TapConvolution& conv, const std::vector<Tap>& taps) {
+  each_class(b, [&](TapConvolution& conv, std::vector<Tap>& taps) {
     const WeightPanels weights(backward_input_weights(b), taps, mk.lanes,
                                threads);
+    const PaddedSource padded(conv, taps, weights, threads);
     TapRunner(conv, weights, mk).run_all(threads);
   });
 }

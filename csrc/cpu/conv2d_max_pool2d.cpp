@@ -46,11 +46,13 @@ void run_fused(const ConvMaxPool& f) {
 
   std::vector<Tap> taps = forward_taps(f.conv);
   TapConvolution whole = forward_convolution(f.conv, taps);
+  whole.grid_h = conv_rows(f, f.pooled_p);
+  whole.grid_w = across;
+  const WeightPanels weights(forward_weights(f.conv), taps, mk.lanes, threads);
+  const PaddedSource padded(whole, taps, weights, threads);
   whole.n = 1;
   whole.grid_h = conv_rows(f, band);
-  whole.grid_w = across;
   whole.out_row = row_floats;
-  const WeightPanels weights(forward_weights(f.conv), taps, mk.lanes, threads);
   const TapRunner runner(whole, weights, mk);
   const Scratch conv_out(static_cast<size_t>(whole.grid_h * row_floats),
                          threads);
@@ -61,7 +63,7 @@ void run_fused(const ConvMaxPool& f) {
     const int64_t begin = task % bands * band;
     const int64_t rows = std::min(band, f.pooled_p - begin);
     TapConvolution part = whole;
-    part.source += n * d.h * d.w * d.c;
+    part.source = whole.image(n);
     part.base_h += begin * f.pool_stride_h * d.stride_h;
     part.grid_h = conv_rows(f, rows);
     part.out = conv_out.of(worker);

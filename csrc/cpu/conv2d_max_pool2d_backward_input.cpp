@@ -6,6 +6,7 @@
 // through the gradient of the whole convolution and the dense pass.
 #include "cpu/algorithm.h"
 #include "cpu/conv2d_max_pool2d_backward.h"
+#include "cpu/transpose.h"
 
 namespace tw::cpu {
 namespace {
@@ -32,8 +33,7 @@ class RowsOfWeights {
     const int64_t k1 = std::min(k0 + kBlock, d_.k), width = d_.s * d_.c;
     const float* from = weight + r * width * d_.k;
     float* to = rows_.of(0) + r * d_.k * step_;
-    for (int64_t j = 0; j < width; j++)
-      for (int64_t k = k0; k < k1; k++) to[k * step_ + j] = from[j * d_.k + k];
+    transpose({from + k0, d_.k, width, k1 - k0, to + k0 * step_, step_});
     for (int64_t k = k0; k < k1; k++)
       std::fill(to + k * step_ + width, to + (k + 1) * step_, 0.0f);
   }

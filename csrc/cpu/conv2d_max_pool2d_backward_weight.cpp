@@ -14,6 +14,7 @@
 
 #include "cpu/algorithm.h"
 #include "cpu/conv2d_max_pool2d_backward.h"
+#include "cpu/transpose.h"
 
 namespace tw::cpu {
 namespace {
@@ -29,16 +30,6 @@ int64_t chunks_of(const PooledGradient& g) {
   return std::clamp<int64_t>(
       static_cast<int64_t>(flops / kFlopsPerChunk), 1,
       std::max<int64_t>(1, std::min(g.shape.n, kMaxChunks)));
-}
-
-// Adds the gradients that pass through to dbias.
-void add_bias(const PooledGradient& g, int64_t n, float* dbias) {
-  const int64_t k = g.shape.k, pixels = g.pooled_p * g.pooled_q;
-  const float* dy = g.dy + n * pixels * k;
-  const uint8_t* indices = g.indices + n * pixels * k;
-  for (int64_t pixel = 0; pixel < pixels; pixel++, dy += k, indices += k)
-    for (int64_t j = 0; j < k; j++)
-      dbias[j] += indices[j] == kNoGradientByte ? 0.0f : dy[j];
 }
 
 // The first chunk's sums += those of the others, in order.
@@ -162,36 +153,21 @@ void run_winners(const ConvMaxPoolBackwardWeight& b) {
     for (int64_t n = d.n * chunk / chunks; n < d.n * (chunk + 1) / chunks;
          n++) {
       winners.run(n, own, scratch.of(worker));
-      add_bias(g, n, own + winners.sum_floats());
+      const int64_t pixels = g.pooled_p * g.pooled_q, at = n * pixels * d.k;
+      kernels.add_bias(g.dy + at, g.indices + at, pixels, d.k,
+                       own + winners.sum_floats());
     }
   });
   add_chunks(sums.of(0), size, round_up(size, 16), chunks);
   // [k][r][s * c] to [r][s * c][k].
   const int64_t width = d.s * d.c;
   const float* total = sums.of(0);
-  parallel_for(d.r * width, threads_for_bytes(8.0 * static_cast<double>(size)),
-               [&](int64_t row, int) {
-                 const float* from =
-                     total + row / width * winners.step() + row % width;
-                 for (int64_t k = 0; k < d.k; k++)
-                   b.dweight[row * d.k + k] = from[k * d.r * winners.step()];
+  parallel_for(d.r, threads_for_bytes(8.0 * static_cast<double>(size)),
+               [&](int64_t r, int) {
+                 transpose({total + r * winners.step(), d.r * winners.step(),
+                            d.k, width, b.dweight + r * width * d.k, d.k});
                });
   std::copy_n(total + winners.sum_floats(), d.k, b.dbias);
-}
-
-// For each pixel and channel of the padded image, the four that a 2 x 2 window
-// of the convolution sees there.
-void fill_quads(const ConvShape& d, const float* x, int64_t h, int64_t w,
-                int64_t row, float* quads) {
-  const int64_t right = d.stride_w * d.c, below = d.stride_h * row;
-  for (int64_t i = 0; i < h; i++)
-    for (int64_t j = 0; j < w * d.c; j++, quads += 4) {
-      const float* from = x + i * row + j;
-      quads[0] = from[0];
-      quads[1] = from[right];
-      quads[2] = from[below];
-      quads[3] = from[below + right];
-    }
 }
 
 template <const PooledGradientKernels& kernels>
@@ -227,11 +203,12 @@ void run_quads(const ConvMaxPoolBackwardWeight& b) {
          n++) {
       const float* x =
           image.padded(b.x + n * d.h * d.w * d.c, quads + quad_floats);
-      fill_quads(d, x, h, w, image.row, quads);
-      kernels.quads({pixels, d.k, taps, g.dy + n * pixels * d.k,
-                     g.indices + n * pixels * d.k, quads, pixel_offset.data(),
-                     tap_offset.data(), own});
-      add_bias(g, n, own + taps * d.k);
+      for (int64_t i = 0; i < h; i++)
+        kernels.fill_quads(x + i * image.row, w * d.c, d.stride_w * d.c,
+                           d.stride_h * image.row, quads + 4 * i * w * d.c);
+      kernels.quad_sums({pixels, d.k, taps, g.dy + n * pixels * d.k,
+                         g.indices + n * pixels * d.k, quads,
+                         pixel_offset.data(), tap_offset.data(), own});
     }
   });
   add_chunks(sums.of(0), size, round_up(size, 16), chunks);

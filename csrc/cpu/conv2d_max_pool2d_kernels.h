@@ -24,7 +24,8 @@ struct ScaledSum {
 
 // sums[t * k + j] += sum over pixels of dy[pixel * k + j] *
 //   quads[pixel_offset[pixel] + tap_offset[t] + indices[pixel * k + j]]
-// over all j < k and t < taps; 255 stands for no product.
+// over all j < k and t < taps, and sums[taps * k + j] += the dy of the same;
+// 255 stands for no product.
 struct QuadSum {
   int64_t pixels, k, taps;
   const float* dy;
@@ -42,7 +43,15 @@ struct PooledGradientKernels {
   int vectors, vectors_of_3;  // the widest sums of 1 row and of 3
   void (*sum[kMaxSumVectors + 1])(const ScaledSum&);       // by vectors
   void (*sum_of_3[kMaxSumVectors + 1])(const ScaledSum&);  // 3 rows at once
-  void (*quads)(const QuadSum&);
+  void (*quad_sums)(const QuadSum&);
+  // For `count` floats in a row, each with the three that stand `right`,
+  // `below` and both from it: quads[4 * i ..].
+  void (*fill_quads)(const float* row, int64_t count, int64_t right,
+                     int64_t below, float* quads);
+  // dbias[j] += sum over pixels of dy[pixel * k + j] where the index is not
+  // 255.
+  void (*add_bias)(const float* dy, const uint8_t* indices, int64_t pixels,
+                   int64_t k, float* dbias);
   // Sorts the k channels of a pooled pixel by the position that won: those of
   // position i are numbers[i * row + 0 ..], their gradients g[i * row + 0 ..],
   // counts[i] of them. The rows are written to a vector beyond their ends.

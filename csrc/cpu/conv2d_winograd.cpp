@@ -16,6 +16,7 @@
 
 #include "cpu/allocator.h"
 #include "cpu/parallel.h"
+#include "cpu/transpose.h"
 
 namespace tw::cpu {
 namespace {
@@ -149,7 +150,8 @@ class Winograd {
     });
   }
 
-  // Filters whose output channels are apart in memory, brought side by side.
+  // Filters whose output channels are apart in memory, and whose input channels
+  // are side by side, the other way round.
   SourceGrid turn(const SourceGrid& from, int64_t depth, int64_t width,
                   float* to) const {
     const int64_t row = 2 * mk_.lanes, tap_floats = kDepthPerPack * row;
@@ -157,9 +159,7 @@ class Winograd {
       const float* filter =
           from.data + tap / 3 * from.row + tap % 3 * from.column;
       float* out = to + tap * tap_floats;
-      for (int64_t k = 0; k < width; k++)
-        for (int64_t c = 0; c < depth; c++)
-          out[c * row + k] = filter[k * conv_.weight_k + c * conv_.weight_c];
+      transpose({filter, conv_.weight_k, width, depth, out, row});
     }
     return {to, 3 * tap_floats, tap_floats};
   }

@@ -20,6 +20,7 @@
 #include "cpu/allocator.h"
 #include "cpu/microkernel.h"
 #include "cpu/parallel.h"
+#include "cpu/transpose.h"
 
 namespace tw::cpu {
 namespace {
@@ -103,18 +104,12 @@ class Panels {
   }
 
  private:
-  // Sixteen k at a time, so that both sides stay in L1.
   void pack_transposed(const Panel& to, float* out) const {
-    for (int64_t k = 0; k < depth_; k += 16) {
-      const int64_t some = std::min<int64_t>(16, depth_ - k);
-      for (int64_t j = 0; j < to.width; j++) {
-        const float* from = p_.b + (to.column + j) * p_.k + k0_ + k;
-        for (int64_t i = 0; i < some; i++) out[(k + i) * to.step + j] = from[i];
-      }
-      for (int64_t i = 0; i < some; i++)
-        std::fill(out + (k + i) * to.step + to.width,
-                  out + (k + i + 1) * to.step, 0.0f);
-    }
+    transpose(
+        {p_.b + to.column * p_.k + k0_, p_.k, to.width, depth_, out, to.step});
+    if (to.width < to.step)
+      for (int64_t k = 0; k < depth_; k++)
+        std::fill(out + k * to.step + to.width, out + (k + 1) * to.step, 0.0f);
   }
 
   const GemmProblem& p_;

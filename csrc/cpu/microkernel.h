@@ -46,6 +46,16 @@ struct ColumnsTile {
   TileEpilogue epilogue;
 };
 
+// A by rows, at places that all rows share: A[i, k] = a[i][offset[k]]. One run.
+struct OffsetsTile {
+  int64_t depth;
+  const float* const* a;
+  const int32_t* offset;
+  const float* b;
+  int64_t b_step;
+  TileEpilogue epilogue;
+};
+
 constexpr int kMaxTileRows = 14;
 
 // Kernels by vectors of width (1, 2, 4; index 0 and 3 are empty) and rows.
@@ -56,6 +66,7 @@ struct MicroKernels {
   int max_rows_wide;  // of those 4 wide
   void (*rows[5][kMaxTileRows + 1])(const RowsTile&);
   void (*columns[5][kMaxTileRows + 1])(const ColumnsTile&);
+  void (*offsets[3][kMaxTileRows + 1])(const OffsetsTile&);
 };
 
 #if defined(__x86_64__)

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu/parallel.h"
+#include "cpu/transpose.h"
 
 namespace tw::cpu {
 namespace {
@@ -85,14 +86,8 @@ void WeightPanels::fill(int64_t chunk, int64_t index,
           std::memcpy(rows + d * to.step, from + d * l.depth_stride,
                       static_cast<size_t>(last - first) * sizeof(float));
       } else {
-        // Sixteen deep at a time, so that both sides stay in L1.
-        for (int64_t d0 = 0; d0 < l.group_depth; d0 += 16) {
-          const int64_t d1 = std::min(d0 + 16, l.group_depth);
-          for (int64_t j = 0; j < last - first; j++)
-            for (int64_t d = d0; d < d1; d++)
-              rows[d * to.step + j] =
-                  from[d * l.depth_stride + j * l.column_stride];
-        }
+        transpose({from, l.column_stride, last - first, l.group_depth, rows,
+                   to.step});
       }
     }
     out += depth_ * to.step;
@@ -119,7 +114,78 @@ bool pays_by_position(const TapConvolution& conv, int max_rows) {
          outside_share(conv) > kOutsideShare;
 }
 
+void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
+  conv.taps = taps.data();
+  conv.tap_count = static_cast<int64_t>(taps.size());
+  // A class of pixels that no tap reaches has none.
+  const Tap first = taps.empty() ? Tap{} : taps.front();
+  conv.low_h = conv.high_h = first.h;
+  conv.low_w = conv.high_w = first.w;
+  for (Tap& tap : taps) {
+    tap.offset = (tap.h * conv.source_w + tap.w) * conv.source_c;
+    conv.low_h = std::min(conv.low_h, tap.h);
+    conv.high_h = std::max(conv.high_h, tap.h);
+    conv.low_w = std::min(conv.low_w, tap.w);
+    conv.high_w = std::max(conv.high_w, tap.w);
+  }
+}
+
+bool is_shallow(const TapConvolution& conv, const WeightPanels& weights) {
+  return conv.tap_count > 1 && weights.depth() < kShallow;
+}
+
+// Pixels that one axis lacks before and after its extent, for all taps of all
+// grid positions to be inside.
+struct Missing {
+  Missing(int64_t extent, int64_t grid, int64_t step, int64_t base, int64_t low,
+          int64_t high)
+      : before(std::max<int64_t>(0, -(base + low))),
+        after(std::max<int64_t>(
+            0, (grid - 1) * step + base + high - (extent - 1))) {}
+  int64_t before, after;
+};
+
 }  // namespace
+
+PaddedSource::PaddedSource(TapConvolution& conv, std::vector<Tap>& taps,
+                           const WeightPanels& weights, int threads) {
+  if (!is_shallow(conv, weights) || conv.pixels() == 0) return;
+  const Missing rows(conv.source_h, conv.grid_h, conv.step_h, conv.base_h,
+                     conv.low_h, conv.high_h);
+  const Missing columns(conv.source_w, conv.grid_w, conv.step_w, conv.base_w,
+                        conv.low_w, conv.high_w);
+  const int64_t h = rows.before + conv.source_h + rows.after;
+  const int64_t w = columns.before + conv.source_w + columns.after;
+  const double floats = static_cast<double>(h) * static_cast<double>(w) *
+                        static_cast<double>(conv.source_c);
+  // Offsets have 32 bits; and padding may be many times the image.
+  const double image = static_cast<double>(conv.source_h * conv.source_w) *
+                       static_cast<double>(conv.source_c);
+  if (floats >= INT32_MAX || floats > 4 * image + 4096) return;
+  conv.all_inside = true;
+  if (h == conv.source_h && w == conv.source_w) return;
+  const int64_t row = w * conv.source_c,
+                from_row = conv.source_w * conv.source_c;
+  copy_ = std::make_unique<Scratch>(static_cast<size_t>(conv.n * h * row), 1);
+  float* copy = copy_->of(0);
+  parallel_for(conv.n * h, threads, [&](int64_t task, int) {
+    const int64_t y = task % h - rows.before;
+    float* to = copy + task * row;
+    if (y < 0 || y >= conv.source_h) {
+      std::fill_n(to, row, 0.0f);
+      return;
+    }
+    const int64_t left = columns.before * conv.source_c;
+    std::fill_n(to, left, 0.0f);
+    std::memcpy(to + left, conv.image(task / h) + y * from_row,
+                static_cast<size_t>(from_row) * sizeof(float));
+    std::fill(to + left + from_row, to + row, 0.0f);
+  });
+  conv.source = copy;
+  conv.source_h = h, conv.source_w = w;
+  conv.base_h += rows.before, conv.base_w += columns.before;
+  set_taps(conv, taps);
+}
 
 TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
                      const MicroKernels& mk)
@@ -127,9 +193,13 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
       weights_(weights),
       mk_(mk),
       taps_(conv.tap_count),
-      gathers_(taps_ > 1 && weights.depth() < kShallow),
-      by_position_(!gathers_ && pays_by_position(conv, mk.max_rows)),
+      shallow_(is_shallow(conv, weights) && conv.all_inside),
+      by_position_(!shallow_ && pays_by_position(conv, mk.max_rows)),
       zeros_(static_cast<size_t>(weights.depth()), 1) {
+  if (shallow_)
+    for (int64_t t = 0; t < taps_; t++)
+      for (int64_t d = 0; d < weights.depth(); d++)
+        offsets_.push_back(static_cast<int32_t>(conv.taps[t].offset + d));
   std::fill_n(zeros_.of(0), weights.depth(), 0.0f);
   const int64_t tiles = ceil_div(conv.pixels() * weights.chunks(), mk.max_rows);
   const int64_t fitting =
@@ -141,9 +211,7 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
 
 size_t TapRunner::scratch_floats() const {
   const int64_t pointers = block_pixels_ * (taps_ + 1) + 2 * taps_;
-  const int64_t patches =
-      gathers_ ? block_pixels_ * taps_ * weights_.depth() : 0;
-  return static_cast<size_t>(pointers * kPointerFloats + patches);
+  return static_cast<size_t>(pointers * kPointerFloats);
 }
 
 TapRunner::Tables TapRunner::cut(float* scratch) const {
@@ -156,37 +224,14 @@ TapRunner::Tables TapRunner::cut(float* scratch) const {
   tables.out = reinterpret_cast<float**>(scratch);
   scratch += block_pixels_ * kPointerFloats;
   tables.places = reinterpret_cast<int64_t*>(scratch);
-  tables.patches = scratch + taps_ * kPointerFloats;
   return tables;
-}
-
-// Copies each pixel's taps into one row of taps * depth floats and leaves the
-// rows' pointers at the head of each tile's table.
-void TapRunner::gather(const RowTiles& tiles, const float** table,
-                       float* patches) const {
-  const int64_t depth = weights_.depth();
-  for (int64_t t = 0; t < tiles.count; t++) {
-    const int64_t first = tiles.begin(t);
-    const int rows = tiles.size(t);
-    const float** pointers = table + first * taps_;
-    float* out = patches + first * taps_ * depth;
-    for (int i = 0; i < rows; i++) {
-      const float* row = out;
-      for (int64_t tap = 0; tap < taps_; tap++)
-        for (int64_t d = 0; d < depth; d++)
-          *out++ = pointers[tap * rows + i][d];
-      // Row i's first pointer has been used, so its place is free.
-      pointers[i] = row;
-    }
-  }
 }
 
 void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
                          const RowTiles& tiles, int64_t runs,
                          const int64_t* places, const Tables& tables,
                          int64_t rows) const {
-  const int64_t stride = gathers_ ? taps_ : runs;  // of a row in the table
-  const int64_t depth = weights_.depth() * (gathers_ ? taps_ : 1);
+  const int64_t depth = weights_.depth();
   for (int64_t index = 0; index < weights_.panels(); index++) {
     const WeightPanels::Panel panel = weights_.panel(chunk, index);
     for (int64_t run = 0; run < runs; run++)
@@ -200,7 +245,7 @@ void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
       mk_.rows[panel.vectors][tiles.size(t)](
           {runs,
            depth,
-           tables.source + first * stride,
+           tables.source + first * runs,
            tables.weight,
            panel.step,
            {tables.out + first, panel.width, bias, false, conv.activation}});
@@ -209,8 +254,40 @@ void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
   }
 }
 
+void TapRunner::run_shallow(const TapConvolution& conv, int64_t chunk,
+                            int64_t begin, int64_t end, float* scratch) const {
+  const Tables tables = cut(scratch);
+  const float** source = tables.source;
+  float** out = tables.out;
+  const int64_t column = chunk * weights_.columns();
+  each_pixel(conv, begin, end, [&](int64_t n, int64_t i, int64_t j) {
+    const int64_t h = i * conv.step_h + conv.base_h;
+    const int64_t w = j * conv.step_w + conv.base_w;
+    *source++ = conv.image(n) + (h * conv.source_w + w) * conv.source_c +
+                chunk * weights_.depth();
+    *out++ = conv.out_pixel_at(n, i, j) + column;
+  });
+  const RowTiles tiles(end - begin, mk_.max_rows);
+  for (int64_t index = 0; index < weights_.panels(); index++) {
+    const WeightPanels::Panel panel = weights_.panel(chunk, index);
+    const float* bias = conv.bias ? conv.bias + column + panel.column : nullptr;
+    for (int64_t t = 0; t < tiles.count; t++) {
+      const int64_t first = tiles.begin(t);
+      mk_.offsets[panel.vectors][tiles.size(t)](
+          {taps_ * weights_.depth(),
+           tables.source + first,
+           offsets_.data(),
+           panel.b,
+           panel.step,
+           {tables.out + first, panel.width, bias, false, conv.activation}});
+    }
+    for (int64_t i = 0; i < end - begin; i++) tables.out[i] += panel.width;
+  }
+}
+
 void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
                     int64_t end, float* scratch) const {
+  if (shallow_) return run_shallow(conv, chunk, begin, end, scratch);
   const RowTiles tiles(end - begin, mk_.max_rows);
   const Tables tables = cut(scratch);
   const int64_t channel = chunk * weights_.depth();
@@ -233,9 +310,7 @@ void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
                  *out++ = conv.out_pixel_at(n, i, j) + column;
                });
   }
-  if (gathers_) gather(tiles, tables.source, tables.patches);
-  multiply(conv, chunk, tiles, gathers_ ? 1 : taps_, nullptr, tables,
-           end - begin);
+  multiply(conv, chunk, tiles, taps_, nullptr, tables, end - begin);
 }
 
 void TapRunner::run_position(int64_t chunk, int64_t position, int64_t begin,
@@ -302,22 +377,6 @@ bool rows_are_runs(const ConvShape& d) {
 }
 
 }  // namespace
-
-void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
-  conv.taps = taps.data();
-  conv.tap_count = static_cast<int64_t>(taps.size());
-  // A class of pixels that no tap reaches has none.
-  const Tap first = taps.empty() ? Tap{} : taps.front();
-  conv.low_h = conv.high_h = first.h;
-  conv.low_w = conv.high_w = first.w;
-  for (Tap& tap : taps) {
-    tap.offset = (tap.h * conv.source_w + tap.w) * conv.source_c;
-    conv.low_h = std::min(conv.low_h, tap.h);
-    conv.high_h = std::max(conv.high_h, tap.h);
-    conv.low_w = std::min(conv.low_w, tap.w);
-    conv.high_w = std::max(conv.high_w, tap.w);
-  }
-}
 
 std::vector<Tap> forward_taps(const ConvForward& f) {
   const ConvShape& d = f.shape;

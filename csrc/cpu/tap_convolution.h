@@ -8,11 +8,13 @@
 //
 // It runs as an indirect GEMM: a table of source pointers, one for each pixel
 // and tap (a row of zeros where the tap is outside), and weights in panels.
-// Where a tap is only a few channels deep, the pixels' patches are copied into
-// rows first, for the micro-kernel wants more than a few steps a pointer.
+// Where taps are only a few channels deep, a pointer for each is too many: the
+// images are padded by a copy, so that all taps are inside, and a pixel has one
+// pointer and shares the offsets of its taps and channels with all others.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "cpu/allocator.h"
@@ -79,6 +81,7 @@ struct TapConvolution {
 
   const float* bias;
   Activation activation;
+  bool all_inside;  // no tap of any pixel is outside the source
 
   int64_t pixels() const { return n * grid_h * grid_w; }
   const float* image(int64_t index) const {
@@ -88,6 +91,17 @@ struct TapConvolution {
   float* out_pixel_at(int64_t index, int64_t i, int64_t j) const {
     return out + index * out_image + i * out_row + j * out_pixel;
   }
+};
+
+// Points a convolution whose taps are only a few channels deep to a copy of its
+// source with zeros around the images, where some of its taps are outside.
+class PaddedSource {
+ public:
+  PaddedSource(TapConvolution& conv, std::vector<Tap>& taps,
+               const WeightPanels& weights, int threads);
+
+ private:
+  std::unique_ptr<Scratch> copy_;
 };
 
 // Calls visit(tap, float offset in an image) for the taps of grid pixel (i, j)
@@ -152,17 +166,17 @@ class TapRunner {
  private:
   // A worker's scratch, cut up.
   struct Tables {
-    const float** source;  // [tile][tap][row of the tile]
+    const float** source;  // [tile][tap][row of the tile]; shallow: [row]
     const float** weight;  // [tap]
     float** out;           // [row]
     int64_t* places;       // [tap]
-    float* patches;
   };
   Tables cut(float* scratch) const;
 
   void run_position(int64_t chunk, int64_t position, int64_t begin, int64_t end,
                     float* scratch) const;
-  void gather(const RowTiles& tiles, const float** table, float* patches) const;
+  void run_shallow(const TapConvolution& conv, int64_t chunk, int64_t begin,
+                   int64_t end, float* scratch) const;
   // The products of `runs` taps, given by their places in the tap list, for
   // tiles whose tables are filled.
   void multiply(const TapConvolution& conv, int64_t chunk,
@@ -173,8 +187,9 @@ class TapRunner {
   const WeightPanels& weights_;
   const MicroKernels& mk_;
   int64_t taps_, block_pixels_;
-  bool gathers_, by_position_;
+  bool shallow_, by_position_;
   Scratch zeros_;
+  std::vector<int32_t> offsets_;  // shallow: [tap][channel]
 };
 
 // The passes of a convolution as tap convolutions. A filter row of the forward

@@ -4,6 +4,7 @@
 // them to hide its latency.
 #include "cpu/conv2d_max_pool2d_kernels.h"
 #include "cpu/simd.hpp"
+#include "cpu/simd_four.hpp"
 #include "cpu/simd_indices.hpp"
 
 #define TW_UNROLL _Pragma("GCC unroll 16")
@@ -74,22 +75,27 @@ TW_INLINE Vec pick(const float* quad, VecInt index) {
 #endif
 }
 
+// The gradient where the index is a tap; else 0.
+TW_INLINE Vec alive(Vec dy, VecInt index) {
+  return from_bits(bits(dy) & ~(index == broadcast_int(255)));
+}
+
 template <int taps, bool whole>
 TW_INLINE void quads_of(const QuadSum& s, int64_t tap, int64_t j,
                         int64_t lanes) {
   Vec acc[taps];
   float* sums = s.sums + tap * s.k + j;
-  TW_UNROLL for (int t = 0; t < taps; t++)
-    acc[t] = whole ? load(sums + t * s.k) : load_first(sums + t * s.k, lanes);
+  const auto get = [&](const float* p) {
+    return whole ? load(p) : load_first(p, lanes);
+  };
+  TW_UNROLL for (int t = 0; t < taps; t++) acc[t] = get(sums + t * s.k);
   const int32_t* at = s.tap_offset + tap;
   for (int64_t pixel = 0; pixel < s.pixels; pixel++) {
     const float* dy = s.dy + pixel * s.k + j;
     const uint8_t* indices = s.indices + pixel * s.k + j;
     const VecInt index =
         whole ? load_indices(indices) : load_first_indices(indices, lanes);
-    const VecInt dead = index == broadcast_int(255);
-    const Vec g = from_bits(bits(whole ? load(dy) : load_first(dy, lanes)) &
-                            ~dead);
+    const Vec g = alive(get(dy), index);
     const float* quads = s.quads + s.pixel_offset[pixel];
     TW_UNROLL for (int t = 0; t < taps; t++)
       acc[t] = fma(g, pick(quads + at[t], index), acc[t]);
@@ -110,11 +116,41 @@ TW_INLINE void quads_taps(const QuadSum& s, int64_t tap) {
   if (j < s.k) quads_of<taps, false>(s, tap, j, s.k - j);
 }
 
-void quads(const QuadSum& s) {
+void add_bias(const float* dy, const uint8_t* indices, int64_t pixels,
+              int64_t k, float* dbias) {
+  int64_t j = 0;
+  for (; j + kLanes <= k; j += kLanes) {
+    Vec sum = load(dbias + j);
+    for (int64_t at = j; at < pixels * k; at += k)
+      sum += alive(load(dy + at), load_indices(indices + at));
+    store(dbias + j, sum);
+  }
+  for (; j < k; j++)
+    for (int64_t at = j; at < pixels * k; at += k)
+      dbias[j] += indices[at] == 255 ? 0.f : dy[at];
+}
+
+void quad_sums(const QuadSum& s) {
   int64_t tap = 0;
   for (; tap + kTapsAtOnce <= s.taps; tap += kTapsAtOnce)
     quads_taps<kTapsAtOnce>(s, tap);
   for (; tap < s.taps; tap++) quads_taps<1>(s, tap);
+  add_bias(s.dy, s.indices, s.pixels, s.k, s.sums + s.taps * s.k);
+}
+
+void fill_quads(const float* row, int64_t count, int64_t right, int64_t below,
+                float* quads) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4)
+    transpose_four(load_four(row + i), load_four(row + i + right),
+                   load_four(row + i + below),
+                   load_four(row + i + below + right), quads + 4 * i, 4);
+  for (; i < count; i++) {
+    const float* from = row + i;
+    float* quad = quads + 4 * i;
+    quad[0] = from[0], quad[1] = from[right];
+    quad[2] = from[below], quad[3] = from[below + right];
+  }
 }
 
 #if defined(__AVX512F__)
@@ -171,7 +207,9 @@ constexpr PooledGradientKernels make_table() {
   table.vectors = kVectors;
   table.vectors_of_3 = kVectorsOf3;
   fill<kVectors>(table);
-  table.quads = quads;
+  table.quad_sums = quad_sums;
+  table.fill_quads = fill_quads;
+  table.add_bias = add_bias;
   table.sort = sort;
   return table;
 }

@@ -92,9 +92,30 @@ void columns_tile(const ColumnsTile& t) {
 }
 
 template <int rows, int vectors>
+void offsets_tile(const OffsetsTile& t) {
+  Vec acc[rows][vectors] = {};
+  const float* a[rows];
+  TW_UNROLL for (int i = 0; i < rows; i++) a[i] = t.a[i];
+  const float* b = t.b;
+  for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
+    const int64_t offset = t.offset[k];
+    Vec b_vec[vectors];
+    TW_UNROLL for (int j = 0; j < vectors; j++) b_vec[j] = load(b + j * kLanes);
+    TW_UNROLL for (int i = 0; i < rows; i++) {
+      const Vec a_vec = broadcast(a[i][offset]);
+      TW_UNROLL for (int j = 0; j < vectors; j++)
+        acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
+    }
+  }
+  finish(t.epilogue, acc);
+}
+
+template <int rows, int vectors>
 constexpr void fill(MicroKernels& table) {
   table.rows[vectors][rows] = rows_tile<rows, vectors>;
   table.columns[vectors][rows] = columns_tile<rows, vectors>;
+  if constexpr (vectors <= 2)
+    table.offsets[vectors][rows] = offsets_tile<rows, vectors>;
   if constexpr (rows > 1) fill<rows - 1, vectors>(table);
 }
 
