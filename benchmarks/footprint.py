@@ -117,8 +117,13 @@ def wheel_contents(wheel: Path) -> int:
         return sum(entry.file_size for entry in archive.infolist())
 
 
-def peak_bytes(shop: Workshop, entrant: Entrant, steps: int | None) -> int | None:
-    """The high-water mark of a process that trains; None where it fails."""
+def peak_bytes(
+    shop: Workshop, entrant: Entrant, steps: int | None, versions: dict[str, str]
+) -> int | None:
+    """The high-water mark of a process that trains; None where it fails.
+
+    The library's version is added to `versions`.
+    """
     library = entrant.contestant.name
     try:
         process, _ = prepare(shop, entrant, "mnist-cnn", BATCH_SIZE, 1)
@@ -126,6 +131,7 @@ def peak_bytes(shop: Workshop, entrant: Entrant, steps: int | None) -> int | Non
         say(f"  {library}: {error}")
         return None
     try:
+        versions[entrant.contestant.library] = process.version
         process.ask(do="run", steps=steps or shop.images // BATCH_SIZE)
         peak = int(process.ask(do="memory")["bytes"])
     except ContestantError as error:
@@ -143,6 +149,7 @@ def rows(
     """A row for NumPy and each library."""
     found = []
     libraries = {KNOWN[name][0]: name for name in reversed(names)}
+    versions = report.about["versions"]
     for library in ("numpy", *(KNOWN[name][0] for name in names)):
         if library in (row["library"] for row in found):
             continue
@@ -157,7 +164,7 @@ def rows(
             for entrant in choose([libraries[library]], [report.about["threads"]]):
                 tuned = entrant.contestant.tuned
                 key = "peak_tuned_bytes" if tuned else "peak_bytes"
-                row[key] = peak_bytes(shop, entrant, steps)
+                row[key] = peak_bytes(shop, entrant, steps, versions)
         found.append(row)
     return found
 

@@ -93,7 +93,7 @@ def _footprints(found: list[Report]) -> str:
 
 
 def _cpu(report: Report) -> str:
-    mark = " (extrapolated)" if report.settings.get("quick") else ""
+    mark = " (quick run)" if report.settings.get("quick") else ""
     return machine.title(report.about["cpu"]) + mark
 
 

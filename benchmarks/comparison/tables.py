@@ -125,10 +125,10 @@ def notes(report: Report) -> list[str]:
     )
     if report.settings.get("data") == "mnist-sample":
         lines.append("**These are figures of a sample of MNIST: a trial, no result.**")
-    if any(c.steps < c.epoch_steps for c in report.comparisons) and (
-        report.settings.get("quick")
-    ):
-        lines.append("**Extrapolated from a part of each turn (`--quick`).**")
+    if report.comparisons and report.settings.get("quick"):
+        lines.append("**From short turns (`--quick`); epochs are extrapolated.**")
+    if report.benchmark == "footprint" and report.settings.get("quick"):
+        lines.append("**Peak memory of a part of an epoch (`--quick`).**")
     lines += [f"Left out: {text}." for text in failures]
     lines += [f"Left out: {n}, {reason}." for n, reason in report.left_out.items()]
     worst = max(

@@ -1,6 +1,6 @@
 // Convolution + bias + ReLU + max-pool in one pass. A task makes one band of
 // pooled rows of one image: the convolution rows under it go to a scratch that
-// stays in L2 and are pooled from there, so the largest activation of a network
+// stays in L1 and are pooled from there, so the largest activation of a network
 // is never written to memory, and rows and columns that a window drops are
 // never computed. The index is one byte; 255 says that ReLU let nothing
 // through, so the backward pass needs no other mask.
@@ -16,7 +16,7 @@
 namespace tw::cpu {
 namespace {
 
-constexpr int64_t kBandBytes = 128 << 10;
+constexpr int64_t kBandBytes = 32 << 10;  // an L1
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

@@ -20,8 +20,8 @@ namespace tw::cpu {
 namespace {
 
 constexpr int64_t kMaxQuadTaps = 64;
-constexpr int64_t kMaxChunks = 16;
-constexpr double kFlopsPerChunk = 5e6;
+constexpr int64_t kMaxChunks = 8;
+constexpr double kFlopsPerChunk = 1e6;
 
 // How many chunks of images have sums of their own.
 int64_t chunks_of(const PooledGradient& g) {

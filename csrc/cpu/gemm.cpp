@@ -29,7 +29,7 @@ constexpr int64_t kDepthBlock = 384;    // KC
 constexpr int64_t kColumnBlock = 4096;  // NC
 constexpr int64_t kTilesPerBlock = 8;   // MC / MR
 // A task is worth about this much; fewer of them copy fewer blocks of A.
-constexpr double kFlopsPerTask = 2e6;
+constexpr double kFlopsPerTask = 5e5;
 constexpr double kBytesPerTask = 256 << 10;  // of B, where there are few rows
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.

@@ -260,13 +260,20 @@ void TapRunner::run_shallow(const TapConvolution& conv, int64_t chunk,
   const float** source = tables.source;
   float** out = tables.out;
   const int64_t column = chunk * weights_.columns();
-  each_pixel(conv, begin, end, [&](int64_t n, int64_t i, int64_t j) {
-    const int64_t h = i * conv.step_h + conv.base_h;
-    const int64_t w = j * conv.step_w + conv.base_w;
-    *source++ = conv.image(n) + (h * conv.source_w + w) * conv.source_c +
-                chunk * weights_.depth();
-    *out++ = conv.out_pixel_at(n, i, j) + column;
-  });
+  each_row(conv, begin, end,
+           [&](int64_t n, int64_t i, int64_t j, int64_t count) {
+             const int64_t h = i * conv.step_h + conv.base_h;
+             const int64_t w = j * conv.step_w + conv.base_w;
+             const float* from = conv.image(n) +
+                                 (h * conv.source_w + w) * conv.source_c +
+                                 chunk * weights_.depth();
+             float* to = conv.out_pixel_at(n, i, j) + column;
+             const int64_t step = conv.step_w * conv.source_c;
+             for (int64_t pixel = 0; pixel < count; pixel++) {
+               *source++ = from + pixel * step;
+               *out++ = to + pixel * conv.out_pixel;
+             }
+           });
   const RowTiles tiles(end - begin, mk_.max_rows);
   for (int64_t index = 0; index < weights_.panels(); index++) {
     const WeightPanels::Panel panel = weights_.panel(chunk, index);

@@ -126,20 +126,34 @@ void each_tap_at(const TapConvolution& conv, int64_t i, int64_t j, Visit visit,
   }
 }
 
-// Calls visit(n, i, j) for grid pixels [begin, end) in order.
+// Calls visit(n, i, j, count) for grid pixels [begin, end) in order, `count` of
+// a row at a time from (n, i, j) on.
 template <class Visit>
-void each_pixel(const TapConvolution& conv, int64_t begin, int64_t end,
-                Visit visit) {
+void each_row(const TapConvolution& conv, int64_t begin, int64_t end,
+              Visit visit) {
   int64_t j = begin % conv.grid_w;
   int64_t i = begin / conv.grid_w % conv.grid_h;
   int64_t n = begin / conv.grid_w / conv.grid_h;
-  for (int64_t pixel = begin; pixel < end; pixel++) {
-    visit(n, i, j);
-    if (++j < conv.grid_w) continue;
+  while (begin < end) {
+    const int64_t rest = conv.grid_w - j, left = end - begin;
+    const int64_t count = rest < left ? rest : left;
+    visit(n, i, j, count);
+    begin += count;
     j = 0;
     if (++i < conv.grid_h) continue;
     i = 0, n++;
   }
+}
+
+// Calls visit(n, i, j) for grid pixels [begin, end) in order.
+template <class Visit>
+void each_pixel(const TapConvolution& conv, int64_t begin, int64_t end,
+                Visit visit) {
+  each_row(conv, begin, end,
+           [&](int64_t n, int64_t i, int64_t j, int64_t count) {
+             for (int64_t pixel = 0; pixel < count; pixel++)
+               visit(n, i, j + pixel);
+           });
 }
 
 // Runs a block of grid pixels at a time: consecutive ones, or, where much of

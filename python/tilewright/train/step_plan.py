@@ -190,10 +190,14 @@ def _tensors(model: Module) -> list[Tensor]:
 
 def _structure(model: Module) -> list[tuple[Module, dict[str, Any]]]:
     """The modules and their attributes, but for what they work out themselves."""
-    return [
-        (module, {k: v for k, v in vars(module).items() if not k.startswith("_")})
-        for module in model.modules()
-    ]
+    return [(module, _attributes(module)) for module in model.modules()]
+
+
+def _attributes(module: Module) -> dict[str, Any]:
+    found = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+    # A class attribute until it is first set.
+    found["training"] = module.training
+    return found
 
 
 def _same(
