@@ -147,7 +147,7 @@ def rows(
     shop: Workshop, report: Report, names: Sequence[str], wheel: Path, steps: int | None
 ) -> list[dict[str, Any]]:
     """A row for NumPy and each library."""
-    found = []
+    found: list[dict[str, Any]] = []
     libraries = {KNOWN[name][0]: name for name in reversed(names)}
     versions = report.about["versions"]
     for library in ("numpy", *(KNOWN[name][0] for name in names)):

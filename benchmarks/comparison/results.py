@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -200,16 +201,15 @@ def check_losses(entries: Iterable[tuple[Entry, Sequence[float]]]) -> None:
     if not entries:
         return
     yardstick = [
-        statistics.median(losses)
+        statistics.median([x for x in losses if math.isfinite(x)] or [math.nan])
         for losses in zip(*(losses for _, losses in entries), strict=True)
     ]
     for entry, losses in entries:
         away = [abs(a - b) / abs(b) for a, b in zip(losses, yardstick, strict=True)]
+        entry.difference = max(away) if all(map(math.isfinite, away)) else None
         # A loss that is no number compares false with everything.
-        wrong = not all(difference <= LOSS_TOLERANCE for difference in away)
-        entry.difference = None if any(d != d for d in away) else max(away)
-        if wrong:
-            step = next(i for i, d in enumerate(away) if not d <= LOSS_TOLERANCE)
+        step = next((i for i, d in enumerate(away) if not d <= LOSS_TOLERANCE), None)
+        if step is not None:
             entry.failure = (
                 f"its loss in step {step + 1} is {losses[step]:.6g}, where the "
                 f"median of all contestants is {yardstick[step]:.6g}"

@@ -2,8 +2,8 @@
 // Multiplication" (TOMS 2008), with the micro-kernels of microkernel.h.
 //
 // Blocks: KC = 384 keeps a B panel (KC x 2 vectors, 48 KiB with AVX-512) in L1
-// and L2 while the tiles of a row block pass over it; a row block of 8 tiles
-// (112 x 384 floats, 168 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in
+// and L2 while the tiles of a row block pass over it; a row block of 16 tiles
+// (224 x 384 floats, 336 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in
 // L3. The micro-kernel reads A by rows or by columns as it lies, so packing is
 // a straight copy, made only where the copy is used often enough to pay and the
 // stride of what is there would map many rows on few cache sets. Small and
@@ -18,6 +18,7 @@
 
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
+#include "cpu/gemm_few_rows.h"
 #include "cpu/microkernel.h"
 #include "cpu/parallel.h"
 #include "cpu/transpose.h"
@@ -27,10 +28,14 @@ namespace {
 
 constexpr int64_t kDepthBlock = 384;    // KC
 constexpr int64_t kColumnBlock = 4096;  // NC
-constexpr int64_t kTilesPerBlock = 8;   // MC / MR
-// A task is worth about this much; fewer of them copy fewer blocks of A.
+constexpr int64_t kTilesPerBlock = 16;  // MC / MR
+// A task is worth about this much, but no more of them are cut than this: fewer
+// copy fewer blocks of A.
 constexpr double kFlopsPerTask = 5e5;
 constexpr double kBytesPerTask = 256 << 10;  // of B, where there are few rows
+constexpr double kMostTasks = 48;
+constexpr int64_t kFewRowsColumns = 128;   // from here on streaming pays
+constexpr int64_t kStreamedColumns = 512;  // a task
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.
 constexpr int64_t kPad = 16;
@@ -218,8 +223,9 @@ void run_blocked(const GemmProblem& p) {
             count - first_copied, threads_for_bytes(8.0 * depth * (j1 - j0)),
             [&](int64_t task, int) { panels.pack(first_copied + task); });
       const double tasks =
-          (j1 - j0) * depth *
-          std::max(2.0 * p.m / kFlopsPerTask, sizeof(float) / kBytesPerTask);
+          std::min(kMostTasks, (j1 - j0) * depth *
+                                   std::max(2.0 * p.m / kFlopsPerTask,
+                                            sizeof(float) / kBytesPerTask));
       const int64_t groups = std::clamp<int64_t>(
           static_cast<int64_t>(tasks / blocks.count), 1, count);
       parallel_for(
@@ -237,14 +243,59 @@ void run_blocked(const GemmProblem& p) {
   }
 }
 
+// Few rows: a task is a range of columns, whose cut follows from the shape.
+template <const FewRowsKernels& kernels>
+void run_few_rows(const GemmProblem& p) {
+  if (p.m == 0 || p.n == 0) return;
+  const int64_t least = p.transpose_b ? 8 : kStreamedColumns;
+  const auto wanted = static_cast<int64_t>(static_cast<double>(p.n * p.k) *
+                                           sizeof(float) / kBytesPerTask);
+  const int64_t tasks =
+      std::clamp<int64_t>(std::min(wanted, (p.n + least / 2) / least), 1,
+                          static_cast<int64_t>(kMostTasks));
+  const int threads = threads_for_bytes(4.0 * p.n * p.k);
+  parallel_for(tasks, threads, [&](int64_t task, int) {
+    const int64_t begin = p.n * task / tasks, end = p.n * (task + 1) / tasks;
+    FewRows t{};
+    t.rows = static_cast<int>(p.m);
+    t.depth = p.k, t.columns = end - begin;
+    t.a = p.a;
+    t.a_row = p.transpose_a ? 1 : p.k, t.a_step = p.transpose_a ? p.m : 1;
+    t.b = p.b + (p.transpose_b ? begin * p.k : begin);
+    t.b_step = p.transpose_b ? p.k : p.n;
+    t.c = p.c + begin, t.c_row = p.n;
+    t.bias = p.bias ? p.bias + begin : nullptr;
+    t.accumulate = p.accumulate, t.activation = p.activation;
+    (p.transpose_b ? kernels.dots : kernels.streamed)(t);
+  });
+}
+
+const char* refuse_many_rows(const GemmProblem& p) {
+  if (p.m > kFewRows) return "more than four rows";
+  if (p.transpose_b && p.transpose_a && p.m > 1)
+    return "A has no rows in memory";
+  return nullptr;
+}
+
+// A streamed row of C is read and written once a block of B's rows.
+const char* slower_few_rows(const GemmProblem& p) {
+  return p.transpose_b || p.n >= kFewRowsColumns ? nullptr : "few columns";
+}
+
 const char* refuse_none(const GemmProblem&) { return nullptr; }
 
 const Algorithm<GemmProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
+    {"few_rows_avx512", Isa::avx512, refuse_many_rows,
+     run_few_rows<avx512::kFewRowsKernels>, slower_few_rows},
     {"blocked_avx512", Isa::avx512, refuse_none,
      run_blocked<avx512::kMicroKernels>},
+    {"few_rows_avx2", Isa::avx2, refuse_many_rows,
+     run_few_rows<avx2::kFewRowsKernels>, slower_few_rows},
     {"blocked_avx2", Isa::avx2, refuse_none, run_blocked<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
+    {"few_rows_neon", Isa::neon, refuse_many_rows,
+     run_few_rows<neon::kFewRowsKernels>, slower_few_rows},
     {"blocked_neon", Isa::neon, refuse_none, run_blocked<neon::kMicroKernels>},
 #endif
     {"ref", Isa::ref, refuse_none, ref::gemm},
