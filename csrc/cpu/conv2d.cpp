@@ -40,7 +40,7 @@ void run_implicit(const ConvForward& f) {
   std::vector<Tap> taps = forward_taps(f);
   TapConvolution conv = forward_convolution(f, taps);
   const WeightPanels weights(forward_weights(f), taps, mk.lanes, threads);
-  const PaddedSource padded(conv, taps, weights, threads);
+  const PaddedSource padded(conv, taps, weights.depth(), threads);
   TapRunner(conv, weights, mk).run_all(threads);
 }
 
@@ -62,7 +62,7 @@ void run_implicit(const ConvBackwardInput& b) {
   each_class(b, [&](TapConvolution& conv, std::vector<Tap>& taps) {
     const WeightPanels weights(backward_input_weights(b), taps, mk.lanes,
                                threads);
-    const PaddedSource padded(conv, taps, weights, threads);
+    const PaddedSource padded(conv, taps, weights.depth(), threads);
     TapRunner(conv, weights, mk).run_all(threads);
   });
 }

@@ -7,8 +7,8 @@
 // rows before it goes to the next, so that x and dy come from memory once a
 // part. Both cuts follow from the shape alone, each chunk has a sum of its own,
 // and the sums are added in chunk order: the bits do not depend on the number
-// of threads. Few channels would leave the tile empty: then the taps' channels
-// are gathered side by side into patches first.
+// of threads. Few channels would leave the tile empty: then all taps' channels
+// are its rows.
 #include <algorithm>
 #include <cstring>
 
@@ -243,57 +243,74 @@ void run_implicit(const ConvBackwardWeight& b) {
   bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
 }
 
-// Few channels: patches of r * s * c numbers a pixel make the tile's rows.
+// Few channels: the tile's rows are the r * s * c numbers of a pixel's patch,
+// at offsets that all pixels share, in images padded by a copy.
 template <const MicroKernels& mk>
-void run_gathered(const ConvBackwardWeight& b) {
+void run_shallow(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
   const int threads = threads_for_flops(d.flops());
+  std::vector<Tap> taps;
+  for (int64_t t = 0; t < d.r * d.s; t++)
+    taps.push_back({t / d.s * d.dilation_h, t % d.s * d.dilation_w, t, 0});
+  TapConvolution conv = forward_convolution(
+      {d, b.x, nullptr, nullptr, Activation::none, nullptr}, taps);
+  const PaddedSource padded(conv, taps, d.c, threads);
+  if (!conv.all_inside) return run_implicit<mk>(b);
+  std::vector<int32_t> offsets;
+  for (const Tap& tap : taps)
+    for (int64_t c = 0; c < d.c; c++)
+      offsets.push_back(static_cast<int32_t>(tap.offset + c));
+
   const int64_t panels = ceil_div(d.k, 2 * mk.lanes);
-  const int64_t taps = d.r * d.s, patch = taps * d.c;
-  std::vector<Tap> each_tap_alone;
-  for (int64_t t = 0; t < taps; t++)
-    each_tap_alone.push_back(
-        {t / d.s * d.dilation_h, t % d.s * d.dilation_w, t, 0});
-  const TapConvolution conv = forward_convolution(
-      {d, b.x, nullptr, nullptr, Activation::none, nullptr}, each_tap_alone);
-  const Cut cut(d, panels, d.q * (patch + d.k));
+  const auto patch = static_cast<int64_t>(offsets.size());
+  const RowTiles tiles(patch, mk.max_rows);
+  const Cut cut(d, panels * tiles.count,
+                d.stride_h * conv.source_w * d.c + d.q * d.k);
   const ChunkSums sums(b.dweight, patch * d.k, cut.chunks);
-  const int64_t pixels = std::min(cut.band, cut.rows) * d.q;
-  const Scratch scratch(static_cast<size_t>(pixels * (patch + 2 * mk.lanes)),
-                        threads);
+  const int64_t band = std::min(cut.band, cut.rows);
+  const size_t pointers = pointer_floats(2 * band);
+  const Scratch scratch(
+      pointers + static_cast<size_t>(band * d.q * 2 * mk.lanes), threads);
   parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
     const int64_t chunk = task / cut.parts, part = task % cut.parts;
-    float* gathered = scratch.of(worker);
-    float* copy = gathered + pixels * patch;
+    auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
+    const float** dy_runs = x_runs + band;
+    float* copy = scratch.of(worker) + pointers;
     bool accumulate = false;
     each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
-      const int64_t begin = rows.begin * d.q, count = rows.end * d.q - begin;
-      float* next = gathered;
-      each_pixel(conv, begin, begin + count,
-                 [&](int64_t n, int64_t i, int64_t j) {
-                   const float* image = conv.image(n);
-                   each_tap_at(
-                       conv, i, j,
-                       [&](int64_t, int64_t offset) {
-                         for (int64_t c = 0; c < d.c; c++)
-                           *next++ = image[offset + c];
-                       },
-                       [&](int64_t) {
-                         for (int64_t c = 0; c < d.c; c++) *next++ = 0.0f;
-                       });
-                 });
-      for (int64_t tile = cut.first_tile(part); tile < cut.first_tile(part + 1);
-           tile++) {
-        const DyPanel panel = dy_panel(tile, d.k, mk.lanes);
-        const float* dy = b.dy + begin * d.k + panel.column;
+      const int64_t count = rows.end - rows.begin;
+      for (int64_t i = 0; i < count; i++) {
+        const int64_t row = rows.begin + i;
+        const int64_t h = row % d.p * conv.step_h + conv.base_h;
+        x_runs[i] = conv.image(row / d.p) +
+                    (h * conv.source_w + conv.base_w) * conv.source_c;
+      }
+      int64_t copied = -1;  // the panel that `copy` holds
+      for (int64_t index = cut.first_tile(part);
+           index < cut.first_tile(part + 1); index++) {
+        const int64_t t = index % tiles.count;
+        const DyPanel panel = dy_panel(index / tiles.count, d.k, mk.lanes);
+        const float* dy = b.dy + rows.begin * d.q * d.k + panel.column;
         int64_t dy_step = d.k;
         if (panel.copied) {
-          copy_dy(dy, count, d.k, panel, mk.lanes, copy);
+          if (copied != index / tiles.count)
+            copy_dy(dy, count * d.q, d.k, panel, mk.lanes, copy);
+          copied = index / tiles.count;
           dy = copy, dy_step = panel.vectors * mk.lanes;
         }
-        const float* x_run = gathered;
-        add_product(mk, {1, count, patch}, &x_run, &dy, dy_step, patch, panel,
-                    sums.of(chunk) + panel.column, d.k, accumulate);
+        for (int64_t i = 0; i < count; i++) dy_runs[i] = dy + i * d.q * dy_step;
+        float* c[kMaxTileRows];
+        for (int i = 0; i < tiles.size(t); i++)
+          c[i] = sums.of(chunk) + (tiles.begin(t) + i) * d.k + panel.column;
+        mk.offset_columns[panel.vectors][tiles.size(t)](
+            {count,
+             d.q,
+             x_runs,
+             conv.step_w * conv.source_c,
+             offsets.data() + tiles.begin(t),
+             dy_runs,
+             dy_step,
+             {c, panel.width, nullptr, accumulate, Activation::none}});
       }
       accumulate = true;
     });
@@ -355,8 +372,8 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
      run_depthwise<avx512::kDepthwiseKernels>},
-    {"gathered_avx512", Isa::avx512, refuse_deep,
-     run_gathered<avx512::kMicroKernels>},
+    {"shallow_avx512", Isa::avx512, refuse_deep,
+     run_shallow<avx512::kMicroKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
     winograd<ConvBackwardWeight, ConvWay::winograd4, avx2::kMicroKernels,
@@ -365,8 +382,7 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
      run_depthwise<avx2::kDepthwiseKernels>},
-    {"gathered_avx2", Isa::avx2, refuse_deep,
-     run_gathered<avx2::kMicroKernels>},
+    {"shallow_avx2", Isa::avx2, refuse_deep, run_shallow<avx2::kMicroKernels>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
@@ -376,8 +392,7 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"depthwise_neon", Isa::neon, refuse_not_depthwise,
      run_depthwise<neon::kDepthwiseKernels>},
-    {"gathered_neon", Isa::neon, refuse_deep,
-     run_gathered<neon::kMicroKernels>},
+    {"shallow_neon", Isa::neon, refuse_deep, run_shallow<neon::kMicroKernels>},
     {"implicit_neon", Isa::neon, refuse_none,
      run_implicit<neon::kMicroKernels>},
 #endif

@@ -49,7 +49,7 @@ void run_fused(const ConvMaxPool& f) {
   whole.grid_h = conv_rows(f, f.pooled_p);
   whole.grid_w = across;
   const WeightPanels weights(forward_weights(f.conv), taps, mk.lanes, threads);
-  const PaddedSource padded(whole, taps, weights, threads);
+  const PaddedSource padded(whole, taps, weights.depth(), threads);
   whole.n = 1;
   whole.grid_h = conv_rows(f, band);
   whole.out_row = row_floats;

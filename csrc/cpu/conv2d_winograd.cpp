@@ -61,17 +61,17 @@ class Winograd {
         tile_columns_(ceil_div(conv.q, wk.m)),
         tiles_(conv.n * tile_rows_ * tile_columns_),
         panels_(ceil_div(conv.k, 2 * mk.lanes)),
-        v_row_(round_up(conv.c, kPad) + (conv.c % 512 ? 0 : kPad)),
+        v_plane_(round_up(conv.c, kPad)),
+        v_row_(positions_ * v_plane_ + kPad),
         u_(static_cast<size_t>(panels_ * panel_floats()), 1) {
     cut();
     pack(threads);
   }
 
   void run_all(int threads) const {
-    const Scratch scratch(
-        static_cast<size_t>(positions_ * (v_plane_ + m_plane_) +
-                            positions_ * conv_.c),
-        threads);
+    const Scratch scratch(static_cast<size_t>(block_tiles_ * (v_row_ + m_row_) +
+                                              positions_ * conv_.c),
+                          threads);
     parallel_for(
         blocks_ * column_blocks_, threads, [&](int64_t task, int worker) {
           run(task / column_blocks_, task % column_blocks_, scratch.of(worker));
@@ -114,9 +114,9 @@ class Winograd {
            column_blocks_ < panels_)
       column_blocks_++;
     const int64_t block_tiles = ceil_div(tiles_, blocks_);
-    m_row_ = ceil_div(panels_, column_blocks_) * 2 * mk_.lanes;
-    v_plane_ = block_tiles * v_row_ + kPad;
-    m_plane_ = block_tiles * m_row_ + kPad;
+    m_plane_ = ceil_div(panels_, column_blocks_) * 2 * mk_.lanes;
+    m_row_ = positions_ * m_plane_ + kPad;
+    block_tiles_ = block_tiles;
   }
 
   // U: [panel][position][channel][columns of the panel].
@@ -170,11 +170,13 @@ class Winograd {
     const int64_t first = panels_ * column_block / column_blocks_;
     const int64_t last = panels_ * (column_block + 1) / column_blocks_;
     float* v = scratch;
-    float* m = v + positions_ * v_plane_;
-    float* edge = m + positions_ * m_plane_;
-    for (int64_t t = 0; t < count; t++)
+    float* m = v + block_tiles_ * v_row_;
+    float* edge = m + block_tiles_ * m_row_;
+    for (int64_t t = 0; t < count; t++) {
+      if (t + 1 < count) prefetch_patch(tile(begin + t + 1));
       wk_.input(patch(tile(begin + t), edge),
                 {v + t * v_row_, a_ * v_plane_, v_plane_}, conv_.c);
+    }
     for (int64_t i = 0; i < positions_; i++)
       for (int64_t panel = first; panel < last; panel++)
         multiply(v + i * v_plane_, count,
@@ -187,6 +189,18 @@ class Winograd {
     for (int64_t t = 0; t < count; t++)
       finish(tile(begin + t), {m + t * m_row_, a_ * m_plane_, m_plane_}, column,
              columns);
+  }
+
+  // What a tile needs beyond the tile to its left.
+  void prefetch_patch(const Tile& t) const {
+    const int64_t h = t.i * wk_.m - conv_.pad_top;
+    const int64_t w = t.j * wk_.m - conv_.pad_left + 2;
+    if (h < 0 || w < 0 || h + a_ > conv_.h || w + wk_.m > conv_.w) return;
+    const float* from =
+        conv_.source + ((t.n * conv_.h + h) * conv_.w + w) * conv_.c;
+    for (int64_t r = 0; r < a_; r++)
+      for (int64_t i = 0; i < wk_.m * conv_.c; i += kPad)
+        __builtin_prefetch(from + r * conv_.w * conv_.c + i);
   }
 
   // The source under a tile: in place, or a copy with zeros around the image.
@@ -261,9 +275,9 @@ class Winograd {
   const MicroKernels& mk_;
   const WinogradKernels& wk_;
   const int64_t a_, positions_, tile_rows_, tile_columns_, tiles_, panels_;
-  const int64_t v_row_;
+  const int64_t v_plane_, v_row_;  // from a position, a tile to the next
   const Scratch u_;
-  int64_t blocks_, column_blocks_, m_row_, v_plane_, m_plane_;
+  int64_t blocks_, column_blocks_, block_tiles_, m_plane_, m_row_;
 };
 
 void run(const WinogradConvolution& conv, const MicroKernels& mk,

@@ -56,6 +56,18 @@ struct OffsetsTile {
   TileEpilogue epilogue;
 };
 
+// A by columns, at places that all of them share: A_r[i, k] =
+// a[r][k * a_step + offset[i]].
+struct OffsetColumnsTile {
+  int64_t runs, depth;
+  const float* const* a;
+  int64_t a_step;
+  const int32_t* offset;
+  const float* const* b;
+  int64_t b_step;
+  TileEpilogue epilogue;
+};
+
 constexpr int kMaxTileRows = 14;
 
 // Kernels by vectors of width (1, 2, 4; index 0 and 3 are empty) and rows.
@@ -67,6 +79,7 @@ struct MicroKernels {
   void (*rows[5][kMaxTileRows + 1])(const RowsTile&);
   void (*columns[5][kMaxTileRows + 1])(const ColumnsTile&);
   void (*offsets[3][kMaxTileRows + 1])(const OffsetsTile&);
+  void (*offset_columns[3][kMaxTileRows + 1])(const OffsetColumnsTile&);
 };
 
 #if defined(__x86_64__)

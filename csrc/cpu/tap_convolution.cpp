@@ -130,8 +130,8 @@ void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
   }
 }
 
-bool is_shallow(const TapConvolution& conv, const WeightPanels& weights) {
-  return conv.tap_count > 1 && weights.depth() < kShallow;
+bool is_shallow(const TapConvolution& conv, int64_t depth) {
+  return conv.tap_count > 1 && depth < kShallow;
 }
 
 // Pixels that one axis lacks before and after its extent, for all taps of all
@@ -148,8 +148,8 @@ struct Missing {
 }  // namespace
 
 PaddedSource::PaddedSource(TapConvolution& conv, std::vector<Tap>& taps,
-                           const WeightPanels& weights, int threads) {
-  if (!is_shallow(conv, weights) || conv.pixels() == 0) return;
+                           int64_t depth, int threads) {
+  if (!is_shallow(conv, depth) || conv.pixels() == 0) return;
   const Missing rows(conv.source_h, conv.grid_h, conv.step_h, conv.base_h,
                      conv.low_h, conv.high_h);
   const Missing columns(conv.source_w, conv.grid_w, conv.step_w, conv.base_w,
@@ -193,7 +193,7 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
       weights_(weights),
       mk_(mk),
       taps_(conv.tap_count),
-      shallow_(is_shallow(conv, weights) && conv.all_inside),
+      shallow_(is_shallow(conv, weights.depth()) && conv.all_inside),
       by_position_(!shallow_ && pays_by_position(conv, mk.max_rows)),
       zeros_(static_cast<size_t>(weights.depth()), 1) {
   if (shallow_)

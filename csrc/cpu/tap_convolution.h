@@ -97,8 +97,8 @@ struct TapConvolution {
 // source with zeros around the images, where some of its taps are outside.
 class PaddedSource {
  public:
-  PaddedSource(TapConvolution& conv, std::vector<Tap>& taps,
-               const WeightPanels& weights, int threads);
+  PaddedSource(TapConvolution& conv, std::vector<Tap>& taps, int64_t depth,
+               int threads);
 
  private:
   std::unique_ptr<Scratch> copy_;

@@ -111,11 +111,35 @@ void offsets_tile(const OffsetsTile& t) {
 }
 
 template <int rows, int vectors>
+void offset_columns_tile(const OffsetColumnsTile& t) {
+  Vec acc[rows][vectors] = {};
+  int64_t offset[rows];
+  TW_UNROLL for (int i = 0; i < rows; i++) offset[i] = t.offset[i];
+  for (int64_t run = 0; run < t.runs; run++) {
+    const float* a = t.a[run];
+    const float* b = t.b[run];
+    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step) {
+      Vec b_vec[vectors];
+      TW_UNROLL for (int j = 0; j < vectors; j++)
+        b_vec[j] = load(b + j * kLanes);
+      TW_UNROLL for (int i = 0; i < rows; i++) {
+        const Vec a_vec = broadcast(a[offset[i]]);
+        TW_UNROLL for (int j = 0; j < vectors; j++)
+          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
+      }
+    }
+  }
+  finish(t.epilogue, acc);
+}
+
+template <int rows, int vectors>
 constexpr void fill(MicroKernels& table) {
   table.rows[vectors][rows] = rows_tile<rows, vectors>;
   table.columns[vectors][rows] = columns_tile<rows, vectors>;
-  if constexpr (vectors <= 2)
+  if constexpr (vectors <= 2) {
     table.offsets[vectors][rows] = offsets_tile<rows, vectors>;
+    table.offset_columns[vectors][rows] = offset_columns_tile<rows, vectors>;
+  }
   if constexpr (rows > 1) fill<rows - 1, vectors>(table);
 }
 
