@@ -16,7 +16,7 @@
 namespace tw::cpu {
 namespace {
 
-constexpr int64_t kDepthwisePixels = 64;  // a task
+constexpr int64_t kDepthwiseRows = 8;  // a task
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -67,32 +67,64 @@ void run_implicit(const ConvBackwardInput& b) {
   });
 }
 
-// `weight` is (taps, channels).
+// The grid's columns for which all taps are inside.
+struct InnerColumns {
+  explicit InnerColumns(const TapConvolution& conv) {
+    const int64_t before = -(conv.base_w + conv.low_w);
+    const int64_t last = conv.source_w - 1 - conv.base_w - conv.high_w;
+    begin = std::clamp<int64_t>(before > 0 ? ceil_div(before, conv.step_w) : 0,
+                                0, conv.grid_w);
+    end = std::clamp<int64_t>(last < 0 ? 0 : last / conv.step_w + 1, begin,
+                              conv.grid_w);
+  }
+  int64_t begin, end;
+};
+
+// `weight` is (taps, channels). A task is a few grid rows, which share most of
+// their source.
 template <const DepthwiseKernels& kernels>
 void run_taps_depthwise(const TapConvolution& conv, const float* weight,
                         int64_t channels, int threads) {
-  const int64_t taps = conv.tap_count, pixels = conv.pixels();
+  const int64_t taps = conv.tap_count;
+  InnerColumns inner(conv);
+  if (taps > kMaxRowTaps) inner.end = inner.begin;
   const size_t pointer_bytes = static_cast<size_t>(2 * taps) * sizeof(void*);
   const Scratch scratch(pointer_bytes / sizeof(float), threads);
+  const auto run_row = [&](int64_t n, int64_t i, const float** sources) {
+    const float** weights = sources + taps;
+    for (int64_t j = 0; j < conv.grid_w; j++) {
+      int64_t inside = 0;
+      each_tap_at(
+          conv, i, j,
+          [&](int64_t tap, int64_t offset) {
+            sources[inside] = conv.image(n) + offset;
+            weights[inside++] = weight + conv.taps[tap].index * channels;
+          },
+          [](int64_t) {});
+      float* out = conv.out_pixel_at(n, i, j);
+      if (j != inner.begin || inner.end == inner.begin) {
+        kernels.pixel(inside, sources, weights, channels, conv.bias,
+                      conv.activation, out);
+        continue;
+      }
+      const int64_t below = (i + 1) * conv.step_h + conv.base_h + conv.high_h;
+      const float* next =
+          conv.image(n) + (std::min(below, conv.source_h - 1) * conv.source_w +
+                           j * conv.step_w + conv.base_w + conv.low_w) *
+                              conv.source_c;
+      kernels.row(inside, sources, weights, channels, inner.end - j,
+                  conv.step_w * conv.source_c, next, conv.bias, conv.activation,
+                  out, conv.out_pixel);
+      j = inner.end - 1;
+    }
+  };
+  const int64_t rows = conv.n * conv.grid_h;
   parallel_for(
-      ceil_div(pixels, kDepthwisePixels), threads,
-      [&](int64_t task, int worker) {
+      ceil_div(rows, kDepthwiseRows), threads, [&](int64_t task, int worker) {
         auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
-        const float** weights = sources + taps;
-        const int64_t begin = task * kDepthwisePixels;
-        const int64_t end = std::min(begin + kDepthwisePixels, pixels);
-        each_pixel(conv, begin, end, [&](int64_t n, int64_t i, int64_t j) {
-          int64_t inside = 0;
-          each_tap_at(
-              conv, i, j,
-              [&](int64_t tap, int64_t offset) {
-                sources[inside] = conv.image(n) + offset;
-                weights[inside++] = weight + conv.taps[tap].index * channels;
-              },
-              [](int64_t) {});
-          kernels.pixel(inside, sources, weights, channels, conv.bias,
-                        conv.activation, conv.out_pixel_at(n, i, j));
-        });
+        const int64_t end = std::min(rows, (task + 1) * kDepthwiseRows);
+        for (int64_t row = task * kDepthwiseRows; row < end; row++)
+          run_row(row / conv.grid_h, row % conv.grid_h, sources);
       });
 }
 

@@ -8,11 +8,20 @@
 
 namespace tw::cpu {
 
+constexpr int64_t kMaxRowTaps = 64;
+
 struct DepthwiseKernels {
   // out[c] = activation(bias[c] + sum over taps of source[t][c] * weight[t][c])
   void (*pixel)(int64_t taps, const float* const* source,
                 const float* const* weight, int64_t channels, const float* bias,
                 Activation activation, float* out);
+  // The same, of up to kMaxRowTaps, for `count` pixels in a row, sources `step`
+  // apart, where all taps of all of them are inside: a vector of weights serves
+  // several pixels.
+  void (*row)(int64_t taps, const float* const* source,
+              const float* const* weight, int64_t channels, int64_t count,
+              int64_t step, const float* next, const float* bias,
+              Activation activation, float* out, int64_t out_step);
   // out[c] (+)= sum over runs and i of x[run][i * x_step + c] *
   // dy[run][i * dy_step + c]
   void (*dot)(int64_t runs, const float* const* x, const float* const* dy,
