@@ -1,6 +1,8 @@
 // Instruction sets, threads, algorithms and memory: what is not a kernel.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "bindings/arrays.h"
 #include "bindings/module.h"
 #include "cpu/algorithm.h"
@@ -26,6 +28,70 @@ py::dict memory() {
   result["bytes_cached"] = stats.bytes_cached;
   result["system_allocations"] = stats.system_allocations;
   return result;
+}
+
+struct FloatArray {
+  const char *begin, *end;
+};
+
+// Whether it is an ndarray (no subclass) of aligned float32 in C order, with
+// `like`'s shape.
+bool is_plain(PyObject* object, PyObject* like, bool writeable) {
+  const auto& api = py::detail::npy_api::get();
+  if (Py_TYPE(object) != api.PyArray_Type_) return false;
+  const auto* array = py::detail::array_proxy(object);
+  int flags = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ |
+              py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (writeable) flags |= py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  if ((array->flags & flags) != flags) return false;
+  const auto* shape = py::detail::array_proxy(like);
+  static const py::dtype float32 = py::dtype::of<float>();
+  return array->descr == float32.ptr() && array->nd == shape->nd &&
+         std::equal(array->dimensions, array->dimensions + array->nd,
+                    shape->dimensions);
+}
+
+FloatArray span_of(PyObject* object) {
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  const auto* begin = static_cast<const char*>(array.data());
+  return {begin, begin + array.nbytes()};
+}
+
+// Whether an optimizer's lists need neither errors nor copies: float32 arrays
+// of the parameters' shapes, none of those written to overlapping another.
+bool ready_in_place(const py::list& params, const py::list& grads,
+                    const py::list& states) {
+  std::vector<FloatArray> written, read;
+  const auto add = [&](const py::list& list, bool writeable) {
+    if (list.size() != params.size()) return false;
+    for (size_t i = 0; i < list.size(); i++) {
+      PyObject* param = params[i].ptr();
+      PyObject* array = list[i].ptr();
+      if (!is_plain(param, param, true) || !is_plain(array, param, writeable))
+        return false;
+      const FloatArray span = span_of(array);
+      if (span.begin < span.end) (writeable ? written : read).push_back(span);
+    }
+    return true;
+  };
+  if (params.empty() || !add(params, true) || !add(grads, false)) return false;
+  for (const py::handle state : states)
+    if (!py::isinstance<py::list>(state) ||
+        !add(py::reinterpret_borrow<py::list>(state), true))
+      return false;
+  const auto before = [](const FloatArray& a, const FloatArray& b) {
+    return a.begin < b.begin;
+  };
+  std::sort(written.begin(), written.end(), before);
+  for (size_t i = 1; i < written.size(); i++)
+    if (written[i].begin < written[i - 1].end) return false;
+  for (const FloatArray& grad : read) {
+    // The last that begins before the gradient ends.
+    const auto after = std::lower_bound(written.begin(), written.end(),
+                                        FloatArray{grad.end, nullptr}, before);
+    if (after != written.begin() && (after - 1)->end > grad.begin) return false;
+  }
+  return true;
 }
 
 py::dict build() {
@@ -72,6 +138,8 @@ void bind_runtime(py::module_& m) {
   m.def("last_algorithm", &cpu::last_algorithm, py::arg("family"));
 
   m.def("empty", &empty, py::arg("shape"));
+  m.def("ready_in_place", &ready_in_place, py::arg("params"), py::arg("grads"),
+        py::arg("states"));
   m.def("allocator_stats", &memory);
   m.def("release_cached_memory", &cpu::release_cached_memory);
   m.def("build_info", &build);

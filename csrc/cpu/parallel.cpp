@@ -11,6 +11,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include "cpu/denormals.h"
 #include "cpu/thread_count.h"
@@ -19,6 +20,7 @@ namespace tw::cpu {
 namespace {
 
 constexpr auto kSpin = std::chrono::microseconds(60);
+constexpr int kMaxThreads = 4096;
 constexpr double kFlopsPerThread = 1e6;  // ~10-20 us of FMA on one core
 constexpr double kBytesPerThread = 2e5;  // ~10-20 us of copying
 
@@ -60,9 +62,11 @@ class Pool {
     grow(threads - 1);
     body_ = body;
     context_ = context;
-    tasks_ = tasks;
     helpers_ = threads - 1;
-    next_task_.store(0, std::memory_order_relaxed);
+    for (int i = 0; i < threads; i++) {
+      shares_[i].end = tasks * (i + 1) / threads;
+      shares_[i].next.store(tasks * i / threads, std::memory_order_relaxed);
+    }
     {
       // Under the lock, else a worker about to park could miss it.
       std::lock_guard<std::mutex> lock(mutex_);
@@ -117,19 +121,29 @@ class Pool {
     }
   }
 
+  // A worker's own share of the tasks first, then what others have left: from
+  // region to region a thread mostly meets the images that are in its caches.
   void work(int worker) {
-    const int64_t tasks = tasks_;
-    for (int64_t task;
-         (task = next_task_.fetch_add(1, std::memory_order_relaxed)) < tasks;)
-      body_(context_, task, worker);
+    const int threads = helpers_ + 1;
+    for (int i = 0; i < threads; i++) {
+      Share& share = shares_[(worker + i) % threads];
+      const int64_t end = share.end;
+      for (int64_t task;
+           (task = share.next.fetch_add(1, std::memory_order_relaxed)) < end;)
+        body_(context_, task, worker);
+    }
   }
+
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
 
   TaskBody body_ = nullptr;
   void* context_ = nullptr;
-  int64_t tasks_ = 0;
   int helpers_ = 0;
   int workers_ = 0;
-  alignas(64) std::atomic<int64_t> next_task_{0};
+  std::vector<Share> shares_ = std::vector<Share>(kMaxThreads);
   alignas(64) std::atomic<uint64_t> gate_{0};
   alignas(64) std::atomic<int> parked_{0};
   std::mutex mutex_;
@@ -169,7 +183,7 @@ Pool& the_pool() {
 int num_threads() { return thread_limit().load(std::memory_order_relaxed); }
 
 void set_num_threads(int threads) {
-  if (threads < 1 || threads > 4096)
+  if (threads < 1 || threads > kMaxThreads)
     throw std::invalid_argument(
         "set_num_threads: expected 1 to 4096 threads, got " +
         std::to_string(threads));

@@ -1,8 +1,10 @@
 // The thread pool. A region is a number of tasks whose cut never depends on the
-// thread count, so results are the same bits at 1, 2 or 64 threads; threads
-// take tasks from one atomic counter. Workers spin briefly after a region and
-// then park, for a training step is many short regions close together, and a
-// spinning pool in a throttled container starves its own work.
+// thread count, so results are the same bits at 1, 2 or 64 threads. Each thread
+// has a share of the tasks, in order, and takes from the others' when its own
+// is done: what one region wrote is then mostly in the caches of the thread
+// that reads it in the next. Workers spin briefly after a region and then park,
+// for a training step is many short regions close together, and a spinning
+// pool in a throttled container starves its own work.
 //
 // A forked child starts with no pool and builds its own at its first region.
 // A region entered from a worker, or while another Python thread holds the
