@@ -44,6 +44,17 @@ def conv2d() -> Results:
     )
 
 
+def winograd() -> Results:
+    x, weight = normal(21, 4, 30, 30, 64), normal(22, 3, 3, 64, 80)
+    dy = normal(23, 4, 30, 30, 80)
+    return (
+        kernels.conv2d(x, weight, padding=1),
+        kernels.conv2d_backward_input(dy, weight, x.shape, padding=1),
+        *kernels.conv2d_backward_weight(x, dy, 3, padding=1),
+        *kernels.conv2d_max_pool2d(x, weight, 2, padding=1, activation="relu"),
+    )
+
+
 def conv2d_max_pool2d_backward() -> Results:
     _, indices = kernels.max_pool2d(DY, 2)
     dy = normal(20, *indices.shape)
@@ -123,6 +134,7 @@ FAMILIES = (
     gemm,
     conv2d,
     conv2d_max_pool2d_backward,
+    winograd,
     few_channels,
     depthwise,
     pool2d,

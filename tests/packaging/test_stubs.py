@@ -15,7 +15,9 @@ STUB = ROOT / "python" / "tilewright" / "_cpu.pyi"
 
 def test_stub_names_every_function() -> None:
     extension = pytest.importorskip("tilewright._cpu", reason="no extension here")
-    stubbed = set(re.findall(r"^def (\w+)\(", STUB.read_text("utf-8"), re.MULTILINE))
+    stubbed = set(
+        re.findall(r"^(?:def|class) (\w+)[(:]", STUB.read_text("utf-8"), re.MULTILINE)
+    )
     assert stubbed == {name for name in dir(extension) if not name.startswith("_")}
 
 

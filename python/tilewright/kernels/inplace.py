@@ -58,9 +58,9 @@ def checked(
             )
     if not params:
         return InPlace([], [], [[] for _ in states], None)
-    ready = _ready()
+    decide = _ready()
     rest = [arrays for _, arrays in others[1:]]
-    if ready is not None and ready(params, others[0][1], rest):
+    if decide is not None and decide(params, others[0][1], rest):
         return InPlace(params, others[0][1], rest, checks.FLOAT32)
     dtype = checks.floating(op, "params[0]", params[0], None).dtype
     given_grads = others[0][1]
