@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/depthwise.h"
@@ -17,8 +18,6 @@ namespace tw::cpu {
 namespace {
 
 constexpr int64_t kDepthwiseRows = 8;  // a task
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 const char* refuse_none(const ConvForward&) { return nullptr; }
 const char* refuse_none(const ConvBackwardInput&) { return nullptr; }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
 #include "cpu/conv2d.h"
@@ -29,8 +30,6 @@ constexpr int64_t kPartBytes = 256 << 10;
 constexpr double kFlopsPerTask = 1e7;
 constexpr int64_t kMaxTasks = 64;
 constexpr int64_t kShallow = 8;  // channels
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Output rows [begin, end) of all images, counted through.
 struct Rows {

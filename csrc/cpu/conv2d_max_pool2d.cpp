@@ -6,6 +6,7 @@
 // through, so the backward pass needs no other mask.
 #include <algorithm>
 
+#include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv2d_winograd.h"
@@ -17,8 +18,6 @@ namespace tw::cpu {
 namespace {
 
 constexpr int64_t kBandBytes = 32 << 10;  // an L1
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Convolution rows under `rows` pooled rows.
 int64_t conv_rows(const ConvMaxPool& f, int64_t rows) {

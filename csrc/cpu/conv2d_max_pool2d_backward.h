@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/integers.h"
 #include "cpu/allocator.h"
 #include "cpu/conv2d.h"
 #include "cpu/conv2d_max_pool2d_kernels.h"
@@ -13,9 +14,6 @@
 #include "cpu/pool2d.h"
 
 namespace tw::cpu {
-
-inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 // Rows and columns of the padded image, as far as filters reach.
 inline int64_t padded_rows(const PooledGradient& g) {

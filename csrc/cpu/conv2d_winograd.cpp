@@ -12,9 +12,10 @@
 #include "cpu/conv2d_winograd.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "common/integers.h"
 #include "cpu/allocator.h"
+#include "cpu/conv2d_winograd_tiles.h"
 #include "cpu/parallel.h"
 #include "cpu/transpose.h"
 
@@ -45,9 +46,6 @@ constexpr int64_t kWantedTasks = 12;
 constexpr int64_t kDepthPerPack = 16;
 constexpr int64_t kPad = 16;  // keeps positions off each other's cache sets
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-
 class Winograd {
  public:
   Winograd(const WinogradConvolution& conv, const MicroKernels& mk,
@@ -57,9 +55,7 @@ class Winograd {
         wk_(wk),
         a_(wk.m + 2),
         positions_(a_ * a_),
-        tile_rows_(ceil_div(conv.p, wk.m)),
-        tile_columns_(ceil_div(conv.q, wk.m)),
-        tiles_(conv.n * tile_rows_ * tile_columns_),
+        tiles_(conv.n, conv.p, conv.q, wk.m),
         panels_(ceil_div(conv.k, 2 * mk.lanes)),
         v_plane_(round_up(conv.c, kPad)),
         v_row_(positions_ * v_plane_ + kPad),
@@ -79,13 +75,7 @@ class Winograd {
   }
 
  private:
-  struct Tile {
-    int64_t n, i, j;  // of output row i * m, column j * m
-  };
-  Tile tile(int64_t index) const {
-    return {index / tile_columns_ / tile_rows_,
-            index / tile_columns_ % tile_rows_, index % tile_columns_};
-  }
+  using Tile = WinogradTiles::Tile;
 
   int64_t panel_floats() const { return positions_ * conv_.c * 2 * mk_.lanes; }
   int64_t panel_width(int64_t panel) const {
@@ -106,14 +96,14 @@ class Winograd {
     const int64_t tile_bytes =
         4 * positions_ * (conv_.c + std::min(conv_.k, kColumnsPerTask));
     const int64_t wanted = std::max(kBlockBytes / tile_bytes, least);
-    blocks_ = ceil_div(tiles_, wanted);
+    blocks_ = ceil_div(tiles_.count(), wanted);
     if (blocks_ * column_blocks_ < kWantedTasks)
       blocks_ = std::min(ceil_div(kWantedTasks, column_blocks_),
-                         ceil_div(tiles_, mk_.max_rows));
+                         ceil_div(tiles_.count(), mk_.max_rows));
     while (blocks_ * column_blocks_ < kWantedTasks / 2 &&
            column_blocks_ < panels_)
       column_blocks_++;
-    const int64_t block_tiles = ceil_div(tiles_, blocks_);
+    const int64_t block_tiles = ceil_div(tiles_.count(), blocks_);
     m_plane_ = ceil_div(panels_, column_blocks_) * 2 * mk_.lanes;
     m_row_ = positions_ * m_plane_ + kPad;
     block_tiles_ = block_tiles;
@@ -165,16 +155,16 @@ class Winograd {
   }
 
   void run(int64_t block, int64_t column_block, float* scratch) const {
-    const int64_t begin = tiles_ * block / blocks_;
-    const int64_t count = tiles_ * (block + 1) / blocks_ - begin;
+    const int64_t begin = tiles_.count() * block / blocks_;
+    const int64_t count = tiles_.count() * (block + 1) / blocks_ - begin;
     const int64_t first = panels_ * column_block / column_blocks_;
     const int64_t last = panels_ * (column_block + 1) / column_blocks_;
     float* v = scratch;
     float* m = v + block_tiles_ * v_row_;
     float* edge = m + block_tiles_ * m_row_;
     for (int64_t t = 0; t < count; t++) {
-      if (t + 1 < count) prefetch_patch(tile(begin + t + 1));
-      wk_.input(patch(tile(begin + t), edge),
+      if (t + 1 < count) prefetch_patch(tiles_[begin + t + 1]);
+      wk_.input(patch(tiles_[begin + t], edge),
                 {v + t * v_row_, a_ * v_plane_, v_plane_}, conv_.c);
     }
     for (int64_t i = 0; i < positions_; i++)
@@ -187,14 +177,14 @@ class Winograd {
     const int64_t column = first * 2 * mk_.lanes;
     const int64_t columns = std::min(conv_.k, last * 2 * mk_.lanes) - column;
     for (int64_t t = 0; t < count; t++)
-      finish(tile(begin + t), {m + t * m_row_, a_ * m_plane_, m_plane_}, column,
-             columns);
+      finish(tiles_[begin + t], {m + t * m_row_, a_ * m_plane_, m_plane_},
+             column, columns);
   }
 
   // What a tile needs beyond the tile to its left.
   void prefetch_patch(const Tile& t) const {
-    const int64_t h = t.i * wk_.m - conv_.pad_top;
-    const int64_t w = t.j * wk_.m - conv_.pad_left + 2;
+    const int64_t h = t.top - conv_.pad_top;
+    const int64_t w = t.left - conv_.pad_left + 2;
     if (h < 0 || w < 0 || h + a_ > conv_.h || w + wk_.m > conv_.w) return;
     const float* from =
         conv_.source + ((t.n * conv_.h + h) * conv_.w + w) * conv_.c;
@@ -203,30 +193,11 @@ class Winograd {
         __builtin_prefetch(from + r * conv_.w * conv_.c + i);
   }
 
-  // The source under a tile: in place, or a copy with zeros around the image.
   SourceGrid patch(const Tile& t, float* edge) const {
-    const int64_t h = t.i * wk_.m - conv_.pad_top;
-    const int64_t w = t.j * wk_.m - conv_.pad_left;
-    const int64_t row = conv_.w * conv_.c;
-    const float* image = conv_.source + t.n * conv_.h * row;
-    if (h >= 0 && w >= 0 && h + a_ <= conv_.h && w + a_ <= conv_.w)
-      return {image + h * row + w * conv_.c, row, conv_.c};
-    const int64_t left = std::clamp<int64_t>(-w, 0, a_);
-    const int64_t right = std::clamp<int64_t>(conv_.w - w, left, a_);
-    for (int64_t r = 0; r < a_; r++) {
-      float* to = edge + r * a_ * conv_.c;
-      if (h + r < 0 || h + r >= conv_.h) {
-        std::fill_n(to, a_ * conv_.c, 0.0f);
-        continue;
-      }
-      std::fill_n(to, left * conv_.c, 0.0f);
-      if (right > left)
-        std::memcpy(to + left * conv_.c,
-                    image + (h + r) * row + (w + left) * conv_.c,
-                    static_cast<size_t>((right - left) * conv_.c) * 4);
-      std::fill_n(to + right * conv_.c, (a_ - right) * conv_.c, 0.0f);
-    }
-    return {edge, a_ * conv_.c, conv_.c};
+    const int64_t image = conv_.h * conv_.w * conv_.c;
+    return cut_out(conv_.source + t.n * image, conv_.h, conv_.w, conv_.c,
+                   t.top - conv_.pad_top, t.left - conv_.pad_left, a_, 0,
+                   conv_.c, edge);
   }
 
   void multiply(const float* v, int64_t count, const float* u, int vectors,
@@ -255,17 +226,18 @@ class Winograd {
     const float* bias = conv_.bias ? conv_.bias + column : nullptr;
     if (conv_.indices) {
       const int64_t p = conv_.p / 2, q = conv_.q / 2;
-      const int64_t at = ((t.n * p + t.i) * q + t.j) * conv_.k + column;
+      const int64_t at =
+          ((t.n * p + t.top / 2) * q + t.left / 2) * conv_.k + column;
       wk_.pooled_output({m, conv_.out + at, conv_.indices + at, columns, bias,
                          conv_.activation == Activation::relu});
       return;
     }
-    const int64_t i = t.i * wk_.m, j = t.j * wk_.m;
-    const int64_t at = ((t.n * conv_.p + i) * conv_.q + j) * conv_.k + column;
+    const int64_t at =
+        ((t.n * conv_.p + t.top) * conv_.q + t.left) * conv_.k + column;
     wk_.output({m,
                 {conv_.out + at, conv_.q * conv_.k, conv_.k},
-                std::min<int64_t>(wk_.m, conv_.p - i),
-                std::min<int64_t>(wk_.m, conv_.q - j),
+                std::min<int64_t>(wk_.m, conv_.p - t.top),
+                std::min<int64_t>(wk_.m, conv_.q - t.left),
                 columns,
                 bias,
                 conv_.activation});
@@ -274,7 +246,9 @@ class Winograd {
   const WinogradConvolution& conv_;
   const MicroKernels& mk_;
   const WinogradKernels& wk_;
-  const int64_t a_, positions_, tile_rows_, tile_columns_, tiles_, panels_;
+  const int64_t a_, positions_;
+  const WinogradTiles tiles_;
+  const int64_t panels_;
   const int64_t v_plane_, v_row_;  // from a position, a tile to the next
   const Scratch u_;
   int64_t blocks_, column_blocks_, block_tiles_, m_plane_, m_row_;

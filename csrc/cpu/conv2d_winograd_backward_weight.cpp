@@ -8,10 +8,11 @@
 // its own. The chunks' sums are added in order and transformed back. Both cuts
 // follow from the shape alone, so the bits do not depend on the threads.
 #include <algorithm>
-#include <cstring>
 
+#include "common/integers.h"
 #include "cpu/allocator.h"
 #include "cpu/conv2d_winograd.h"
+#include "cpu/conv2d_winograd_tiles.h"
 #include "cpu/elementwise.h"
 #include "cpu/parallel.h"
 
@@ -25,32 +26,6 @@ constexpr double kFlopsPerTask = 4e7;
 constexpr int64_t kMaxTasks = 8;
 constexpr int64_t kPad = 16;  // keeps positions off each other's cache sets
 
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-
-struct Tile {
-  int64_t n, i, j;  // of output row i * m, column j * m
-};
-
-// A rectangle of an image, zero outside of it, copied where it overhangs.
-SourceGrid cut_out(const float* image, int64_t h, int64_t w, int64_t c,
-                   int64_t top, int64_t left, int64_t side, int64_t channel,
-                   int64_t channels, float* copy) {
-  const int64_t row = w * c;
-  if (top >= 0 && left >= 0 && top + side <= h && left + side <= w)
-    return {image + top * row + left * c + channel, row, c};
-  for (int64_t i = 0; i < side * side; i++) {
-    const int64_t y = top + i / side, x = left + i % side;
-    float* to = copy + i * channels;
-    if (y >= 0 && y < h && x >= 0 && x < w)
-      std::memcpy(to, image + y * row + x * c + channel,
-                  static_cast<size_t>(channels) * sizeof(float));
-    else
-      std::fill_n(to, channels, 0.0f);
-  }
-  return {copy, side * channels, channels};
-}
-
 class WinogradBackwardWeight {
  public:
   WinogradBackwardWeight(const ConvBackwardWeight& problem,
@@ -61,9 +36,7 @@ class WinogradBackwardWeight {
         wk_(wk),
         a_(wk.m + 2),
         positions_(a_ * a_),
-        tile_rows_(ceil_div(d_.p, wk.m)),
-        tile_columns_(ceil_div(d_.q, wk.m)),
-        tiles_(d_.n * tile_rows_ * tile_columns_),
+        tiles_(d_.n, d_.p, d_.q, wk.m),
         channel_parts_(ceil_div(d_.c, kPartChannels)),
         column_parts_(ceil_div(d_.k, kPartColumns)),
         part_channels_(ceil_div(d_.c, channel_parts_)),
@@ -73,7 +46,7 @@ class WinogradBackwardWeight {
     const auto wanted = static_cast<int64_t>(d_.flops() / kFlopsPerTask);
     chunks_ =
         std::clamp<int64_t>(ceil_div(std::min(wanted, kMaxTasks), parts()), 1,
-                            ceil_div(tiles_, kLeastTiles));
+                            ceil_div(tiles_.count(), kLeastTiles));
     const int64_t fitting = kBlockBytes / (4 * positions_ * (v_row_ + m_row_));
     block_ = std::max(fitting, kLeastTiles);
     v_plane_ = block_ * v_row_ + kPad;
@@ -101,18 +74,14 @@ class WinogradBackwardWeight {
   int64_t sum_floats() const {
     return positions_ * part_channels_ * part_columns_;
   }
-  Tile tile(int64_t index) const {
-    return {index / tile_columns_ / tile_rows_,
-            index / tile_columns_ % tile_rows_, index % tile_columns_};
-  }
 
   void run(int64_t part, int64_t chunk, float* sums, float* scratch) const {
     const int64_t channel = part / column_parts_ * part_channels_;
     const int64_t column = part % column_parts_ * part_columns_;
     const int64_t channels = std::min(part_channels_, d_.c - channel);
     const int64_t columns = std::min(part_columns_, d_.k - column);
-    const int64_t first = tiles_ * chunk / chunks_;
-    const int64_t last = tiles_ * (chunk + 1) / chunks_;
+    const int64_t first = tiles_.count() * chunk / chunks_;
+    const int64_t last = tiles_.count() * (chunk + 1) / chunks_;
     float* v = scratch;
     float* m = v + positions_ * v_plane_;
     float* edge = m + positions_ * m_plane_;
@@ -121,15 +90,15 @@ class WinogradBackwardWeight {
     for (int64_t begin = first; begin < last; begin += block_) {
       const int64_t count = std::min(block_, last - begin);
       for (int64_t t = 0; t < count; t++) {
-        const Tile at = tile(begin + t);
-        const int64_t top = at.i * wk_.m, left = at.j * wk_.m;
+        const WinogradTiles::Tile at = tiles_[begin + t];
         wk_.input(cut_out(b_.x + at.n * d_.h * d_.w * d_.c, d_.h, d_.w, d_.c,
-                          top - d_.pad_top, left - d_.pad_left, a_, channel,
-                          channels, edge),
+                          at.top - d_.pad_top, at.left - d_.pad_left, a_,
+                          channel, channels, edge),
                   {v + t * v_row_, a_ * v_plane_, v_plane_}, channels);
-        wk_.gradient(cut_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q,
-                             d_.k, top, left, wk_.m, column, columns, edge),
-                     {m + t * m_row_, a_ * m_plane_, m_plane_}, columns);
+        wk_.gradient(
+            cut_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q, d_.k, at.top,
+                    at.left, wk_.m, column, columns, edge),
+            {m + t * m_row_, a_ * m_plane_, m_plane_}, columns);
       }
       for (int64_t i = 0; i < positions_; i++)
         add_product(v + i * v_plane_, m + i * m_plane_, count, channels,
@@ -187,7 +156,8 @@ class WinogradBackwardWeight {
   const ConvShape& d_;
   const MicroKernels& mk_;
   const WinogradKernels& wk_;
-  const int64_t a_, positions_, tile_rows_, tile_columns_, tiles_;
+  const int64_t a_, positions_;
+  const WinogradTiles tiles_;
   const int64_t channel_parts_, column_parts_, part_channels_, part_columns_;
   const int64_t v_row_, m_row_;
   int64_t chunks_, block_, v_plane_, m_plane_;

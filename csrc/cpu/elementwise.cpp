@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
 #include "cpu/elementwise_kernels.h"
@@ -21,8 +22,6 @@ constexpr int64_t kBlock = 16384;  // 64 KiB of each array
 constexpr int64_t kColumnBlock = 4096;
 constexpr int64_t kFewestRows = 256;
 constexpr int64_t kBlockFloats = 32768;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // body(begin, size) for each block.
 template <class Body>

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
 #include "cpu/gemm_few_rows.h"
@@ -39,8 +40,6 @@ constexpr int64_t kStreamedColumns = 512;  // a task
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.
 constexpr int64_t kPad = 16;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One panel of B: up to `vectors * lanes` columns, readable to full width.
 struct Panel {

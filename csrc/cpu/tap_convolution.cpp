@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/integers.h"
 #include "cpu/parallel.h"
 #include "cpu/transpose.h"
 
@@ -20,8 +21,6 @@ constexpr double kOutsideShare = 0.1;
 
 // Scratch is counted in floats; a pointer takes the room of two.
 constexpr int64_t kPointerFloats = sizeof(void*) / sizeof(float);
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Groups whose columns fill a vector together.
 int64_t groups_merged(const WeightLayout& layout, int lanes) {
