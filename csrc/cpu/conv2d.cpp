@@ -9,6 +9,7 @@
 
 #include "common/integers.h"
 #include "cpu/algorithm.h"
+#include "cpu/conv2d_dots.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/depthwise.h"
 #include "cpu/parallel.h"
@@ -17,7 +18,7 @@
 namespace tw::cpu {
 namespace {
 
-constexpr int64_t kDepthwiseRows = 8;  // a task
+constexpr int64_t kRowsPerTask = 8;
 
 const char* refuse_none(const ConvForward&) { return nullptr; }
 const char* refuse_none(const ConvBackwardInput&) { return nullptr; }
@@ -119,12 +120,70 @@ void run_taps_depthwise(const TapConvolution& conv, const float* weight,
   };
   const int64_t rows = conv.n * conv.grid_h;
   parallel_for(
-      ceil_div(rows, kDepthwiseRows), threads, [&](int64_t task, int worker) {
+      ceil_div(rows, kRowsPerTask), threads, [&](int64_t task, int worker) {
         auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
-        const int64_t end = std::min(rows, (task + 1) * kDepthwiseRows);
-        for (int64_t row = task * kDepthwiseRows; row < end; row++)
+        const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
+        for (int64_t row = task * kRowsPerTask; row < end; row++)
           run_row(row / conv.grid_h, row % conv.grid_h, sources);
       });
+}
+
+// Backward-input to few channels. A task is a few grid rows; along the inner
+// columns of one the taps stay the same and move on by a pixel.
+template <const ConvDotsKernels& kernels>
+void run_taps_dots(const TapConvolution& conv, const float* weight,
+                   int64_t columns, int threads) {
+  const int64_t taps = conv.tap_count, depth = conv.source_c;
+  const InnerColumns inner(conv);
+  const size_t pointer_bytes = static_cast<size_t>(2 * taps) * sizeof(void*);
+  const Scratch scratch(pointer_bytes / sizeof(float), threads);
+  const int64_t rows = conv.n * conv.grid_h;
+  const auto run_row = [&](int64_t n, int64_t i, const float** sources) {
+    const float** weights = sources + taps;
+    int64_t inside = 0;
+    for (int64_t j = 0; j < conv.grid_w; j++) {
+      if (j > inner.begin && j < inner.end) {
+        for (int64_t t = 0; t < inside; t++)
+          sources[t] += conv.step_w * conv.source_c;
+      } else {
+        inside = 0;
+        each_tap_at(
+            conv, i, j,
+            [&](int64_t tap, int64_t offset) {
+              sources[inside] = conv.image(n) + offset;
+              weights[inside++] =
+                  weight + conv.taps[tap].index * columns * depth;
+            },
+            [](int64_t) {});
+      }
+      kernels.pixel(inside, sources, weights, depth, columns,
+                    conv.out_pixel_at(n, i, j));
+    }
+  };
+  parallel_for(
+      ceil_div(rows, kRowsPerTask), threads, [&](int64_t task, int worker) {
+        auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
+        const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
+        for (int64_t row = task * kRowsPerTask; row < end; row++)
+          run_row(row / conv.grid_h, row % conv.grid_h, sources);
+      });
+}
+
+template <const ConvDotsKernels& kernels>
+void run_dots(const ConvBackwardInput& b) {
+  const int threads = threads_for_flops(b.shape.flops());
+  each_class(b, [&](const TapConvolution& conv, const std::vector<Tap>&) {
+    run_taps_dots<kernels>(conv, b.weight, b.shape.c, threads);
+  });
+}
+
+const char* refuse_many_channels(const ConvBackwardInput& b) {
+  if (b.shape.groups != 1) return "groups";
+  return b.shape.c <= kMostDotColumns ? nullptr : "more than four channels";
+}
+
+const char* slower_dots(const ConvBackwardInput& b) {
+  return b.shape.k >= 8 ? nullptr : "fewer than eight output channels";
 }
 
 template <const DepthwiseKernels& kernels>
@@ -176,6 +235,8 @@ const AlgorithmList kForwardList("conv2d", kForward);
 
 const Algorithm<ConvBackwardInput> kBackwardInput[] = {
 #if defined(__x86_64__)
+    {"dots_avx512", Isa::avx512, refuse_many_channels,
+     run_dots<avx512::kConvDots>, slower_dots},
     winograd<ConvBackwardInput, ConvWay::winograd4, avx512::kMicroKernels,
              avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
     winograd<ConvBackwardInput, ConvWay::winograd2, avx512::kMicroKernels,
@@ -184,6 +245,8 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
      run_depthwise<avx512::kDepthwiseKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
+    {"dots_avx2", Isa::avx2, refuse_many_channels, run_dots<avx2::kConvDots>,
+     slower_dots},
     winograd<ConvBackwardInput, ConvWay::winograd4, avx2::kMicroKernels,
              avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
     winograd<ConvBackwardInput, ConvWay::winograd2, avx2::kMicroKernels,
@@ -193,6 +256,8 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
+    {"dots_neon", Isa::neon, refuse_many_channels, run_dots<neon::kConvDots>,
+     slower_dots},
     winograd<ConvBackwardInput, ConvWay::winograd4, neon::kMicroKernels,
              neon::kWinograd4>("winograd4_neon", Isa::neon),
     winograd<ConvBackwardInput, ConvWay::winograd2, neon::kMicroKernels,

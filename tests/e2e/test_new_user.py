@@ -74,7 +74,7 @@ def test_data_dir_is_taken_and_ctrl_c_ends_cleanly(tmp_path):
         pytest.skip("all of MNIST is not on this machine (set TILEWRIGHT_DATA_DIR)")
     out = tmp_path / "out"
     process = subprocess.Popen(
-        command("train", "--batch-size", "16", "--out", out),
+        command("train", "--batch-size", "2", "--out", out),  # a long epoch
         env=environment(tmp_path, folder.parent),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -87,7 +87,7 @@ def test_data_dir_is_taken_and_ctrl_c_ends_cleanly(tmp_path):
         assert process.stdout.readline().startswith("model: mnist-cnn, 93,322 ")
         # Printed just before the handler is there, hence a moment's patience.
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=2)
+            process.wait(timeout=1)
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=300)
     finally:

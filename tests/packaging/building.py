@@ -59,10 +59,14 @@ class Environment:
     def pip_install(
         self, *arguments: str, **changes: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``pip install`` without network, build isolation or dependencies."""
+        """Run ``pip install`` without network, build isolation or dependencies.
+
+        What lies behind does not count as installed.
+        """
         return self.run(
             "-m", "pip", "--disable-pip-version-check", "install", "-v", "--no-index",
-            "--no-deps", "--no-build-isolation", *arguments, **changes,
+            "--no-deps", "--no-build-isolation", "--ignore-installed", *arguments,
+            **changes,
         )  # fmt: skip
 
 
