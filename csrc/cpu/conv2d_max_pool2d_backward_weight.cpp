@@ -58,8 +58,12 @@ class WinnersOfChannels {
         image_(g_),
         cut_(kernels, d_),
         step_(round_up(cut_.width, kernels.lanes)) {
-    const int64_t row_bytes = 4 * image_.row * g_.pool_stride_h * d_.stride_h;
-    band_ = std::clamp<int64_t>(kBandBytes / row_bytes, 1, g_.pooled_p);
+    // In floating point: strides may be as large as they like.
+    const double row_bytes = 4.0 * static_cast<double>(image_.row) *
+                             static_cast<double>(g_.pool_stride_h) *
+                             static_cast<double>(d_.stride_h);
+    band_ = std::clamp<int64_t>(static_cast<int64_t>(kBandBytes / row_bytes), 1,
+                                g_.pooled_p);
     list_ = band_ * g_.pooled_q;
   }
 

@@ -25,6 +25,9 @@ struct TileEpilogue {
   const float* bias;  // null: none
   bool accumulate;    // add what c holds
   Activation activation;
+  // Full tiles go past the caches, in whole aligned vectors: for results too
+  // large to be found there later. Call fence() before others read them.
+  bool streaming = false;
 };
 
 // A by rows: A_r[i, k] = a[r * rows + i][k].
@@ -76,6 +79,7 @@ struct MicroKernels {
   int lanes;
   int max_rows;       // of the kernels 1 and 2 vectors wide
   int max_rows_wide;  // of those 4 wide
+  void (*fence)();
   void (*rows[5][kMaxTileRows + 1])(const RowsTile&);
   void (*columns[5][kMaxTileRows + 1])(const ColumnsTile&);
   void (*offsets[3][kMaxTileRows + 1])(const OffsetsTile&);

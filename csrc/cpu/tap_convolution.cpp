@@ -129,6 +129,19 @@ void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
   }
 }
 
+// Whether the output leaves the caches before it is read, and every vector of a
+// full tile is stored whole and aligned.
+bool pays_streaming(const TapConvolution& conv, const WeightPanels& weights) {
+  constexpr int64_t cache_bytes = 16 << 20;  // half of a common L3
+  constexpr int64_t line = 16;
+  return conv.pixels() * weights.chunks() * weights.columns() * 4 >
+             cache_bytes &&
+         conv.activation <= Activation::relu &&
+         reinterpret_cast<uintptr_t>(conv.out) % 64 == 0 &&
+         conv.out_pixel % line == 0 && conv.out_row % line == 0 &&
+         weights.columns() % line == 0;
+}
+
 bool is_shallow(const TapConvolution& conv, int64_t depth) {
   return conv.tap_count > 1 && depth < kShallow;
 }
@@ -194,6 +207,7 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
       taps_(conv.tap_count),
       shallow_(is_shallow(conv, weights.depth()) && conv.all_inside),
       by_position_(!shallow_ && pays_by_position(conv, mk.max_rows)),
+      streaming_(pays_streaming(conv, weights)),
       zeros_(static_cast<size_t>(weights.depth()), 1) {
   if (shallow_)
     for (int64_t t = 0; t < taps_; t++)
@@ -247,7 +261,8 @@ void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
            tables.source + first * runs,
            tables.weight,
            panel.step,
-           {tables.out + first, panel.width, bias, false, conv.activation}});
+           {tables.out + first, panel.width, bias, false, conv.activation,
+            streaming_}});
     }
     for (int64_t i = 0; i < rows; i++) tables.out[i] += panel.width;
   }
@@ -285,7 +300,8 @@ void TapRunner::run_shallow(const TapConvolution& conv, int64_t chunk,
            offsets_.data(),
            panel.b,
            panel.step,
-           {tables.out + first, panel.width, bias, false, conv.activation}});
+           {tables.out + first, panel.width, bias, false, conv.activation,
+            streaming_}});
     }
     for (int64_t i = 0; i < end - begin; i++) tables.out[i] += panel.width;
   }
@@ -361,6 +377,7 @@ void TapRunner::run_all(int threads) const {
                                 conv_.n * (block % images) / images,
                                 conv_.n * (block % images + 1) / images,
                                 scratch.of(worker));
+                   if (streaming_) mk_.fence();
                  });
     return;
   }
@@ -370,6 +387,7 @@ void TapRunner::run_all(int threads) const {
         const int64_t begin = task % blocks * block_pixels_;
         run(conv_, task / blocks, begin,
             std::min(begin + block_pixels_, pixels), scratch.of(worker));
+        if (streaming_) mk_.fence();
       });
 }
 

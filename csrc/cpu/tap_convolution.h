@@ -201,7 +201,7 @@ class TapRunner {
   const WeightPanels& weights_;
   const MicroKernels& mk_;
   int64_t taps_, block_pixels_;
-  bool shallow_, by_position_;
+  bool shallow_, by_position_, streaming_;
   Scratch zeros_;
   std::vector<int32_t> offsets_;  // shallow: [tap][channel]
 };

@@ -232,3 +232,17 @@ def test_backward_refused(backend: str) -> None:
             kernels.conv2d_backward_input(dy, weight, (2**31, 2**31, 2**31, 4))
         with pytest.raises(ValueError, match="kernel_size must be at least 1, got 0"):
             kernels.conv2d_backward_weight(x, dy, 0)
+
+
+@pytest.mark.parametrize("K", [48, 64, 70])
+def test_outputs_larger_than_the_caches(K):
+    """They go past the caches where their pixels begin lines, as 48 and 64 do."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 150, 140, 8), np.float32)
+    weight = rng.standard_normal((1, 1, 8, K), np.float32)
+    bias = rng.standard_normal(K, np.float32)
+    y = kernels.conv2d(x, weight, bias=bias, activation="relu")
+    assert y.nbytes > 16 << 20
+    exact = np.maximum(x.reshape(-1, 8).astype(np.float64) @ weight[0, 0] + bias, 0)
+    error = np.linalg.norm(y.reshape(-1, K) - exact) / np.linalg.norm(exact)
+    assert error < 2e-6

@@ -17,7 +17,7 @@ constexpr int kMaxRows = 6, kMaxRowsWide = 3;
 #endif
 
 // `whole` where every column of the tile exists.
-template <bool whole, int rows, int vectors>
+template <bool whole, bool streaming, int rows, int vectors>
 TW_INLINE void store_tile(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
   TW_UNROLL for (int i = 0; i < rows; i++) {
     TW_UNROLL for (int j = 0; j < vectors; j++) {
@@ -31,7 +31,9 @@ TW_INLINE void store_tile(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
       if (e.accumulate) v += get(c);
       if (e.bias) v += get(e.bias + j * kLanes);
       if (e.activation == Activation::relu) v = relu(v);
-      if (whole)
+      if (streaming)
+        stream(c, v);
+      else if (whole)
         store(c, v);
       else
         store_first(c, v, lanes);
@@ -41,10 +43,12 @@ TW_INLINE void store_tile(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
 
 template <int rows, int vectors>
 TW_INLINE void finish(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
-  if (e.width == vectors * kLanes)
-    store_tile<true>(e, acc);
+  if (e.width != vectors * kLanes)
+    store_tile<false, false>(e, acc);
+  else if (e.streaming)
+    store_tile<true, true>(e, acc);
   else
-    store_tile<false>(e, acc);
+    store_tile<true, false>(e, acc);
   if (e.activation > Activation::relu)
     for (int i = 0; i < rows; i++) activate(e.activation, e.c[i], e.width);
 }
@@ -143,11 +147,14 @@ constexpr void fill(MicroKernels& table) {
   if constexpr (rows > 1) fill<rows - 1, vectors>(table);
 }
 
+void fence() { stream_fence(); }
+
 constexpr MicroKernels make_table() {
   MicroKernels table{};
   table.lanes = kLanes;
   table.max_rows = kMaxRows;
   table.max_rows_wide = kMaxRowsWide;
+  table.fence = fence;
   fill<kMaxRows, 1>(table);
   fill<kMaxRows, 2>(table);
   fill<kMaxRowsWide, 4>(table);
