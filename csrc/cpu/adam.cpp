@@ -38,16 +38,14 @@ void run(const AdamStep& p) {
                         });
 }
 
-const char* accept(const AdamStep&) { return nullptr; }
-
 const Algorithm<AdamStep> kAlgorithms[] = {
 #if defined(__x86_64__)
-    {"chunks_avx512", Isa::avx512, accept, run<avx512::kAdamKernel>},
-    {"chunks_avx2", Isa::avx2, accept, run<avx2::kAdamKernel>},
+    {"chunks_avx512", Isa::avx512, refuse_none, run<avx512::kAdamKernel>},
+    {"chunks_avx2", Isa::avx2, refuse_none, run<avx2::kAdamKernel>},
 #elif defined(__aarch64__)
-    {"chunks_neon", Isa::neon, accept, run<neon::kAdamKernel>},
+    {"chunks_neon", Isa::neon, refuse_none, run<neon::kAdamKernel>},
 #endif
-    {"ref", Isa::ref, accept, run<ref::kAdamKernel>},
+    {"ref", Isa::ref, refuse_none, run<ref::kAdamKernel>},
 };
 const AlgorithmList kList("adam_step", kAlgorithms);
 

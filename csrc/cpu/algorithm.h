@@ -24,6 +24,12 @@ struct Algorithm {
   const char* (*slower)(const Problem&) = nullptr;
 };
 
+// For a kernel that takes every problem.
+template <class Problem>
+const char* refuse_none(const Problem&) {
+  return nullptr;
+}
+
 // What is known of a family at run time, kept for the life of the process.
 struct Family;
 

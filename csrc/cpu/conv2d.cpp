@@ -20,20 +20,6 @@ namespace {
 
 constexpr int64_t kRowsPerTask = 8;
 
-const char* refuse_none(const ConvForward&) { return nullptr; }
-const char* refuse_none(const ConvBackwardInput&) { return nullptr; }
-
-bool is_depthwise(const ConvShape& d) {
-  return d.groups > 1 && d.group_c() == 1 && d.group_k() == 1;
-}
-
-const char* kNotDepthwise = "not one input and one output channel a group";
-
-template <class Problem>
-const char* refuse_not_depthwise(const Problem& problem) {
-  return is_depthwise(problem.shape) ? nullptr : kNotDepthwise;
-}
-
 template <const MicroKernels& mk>
 void run_implicit(const ConvForward& f) {
   const int threads = threads_for_flops(f.shape.flops());
@@ -80,18 +66,32 @@ struct InnerColumns {
   int64_t begin, end;
 };
 
-// `weight` is (taps, channels). A task is a few grid rows, which share most of
-// their source.
+// run_row(n, i, sources, weights) for each row of the grid, with room for a
+// pointer of both kinds a tap. A task is a few rows, which share most of their
+// source.
+template <class RunRow>
+void each_grid_row(const TapConvolution& conv, int threads, RunRow run_row) {
+  const int64_t taps = conv.tap_count, rows = conv.n * conv.grid_h;
+  const size_t pointer_bytes = static_cast<size_t>(2 * taps) * sizeof(void*);
+  const Scratch scratch(pointer_bytes / sizeof(float), threads);
+  parallel_for(
+      ceil_div(rows, kRowsPerTask), threads, [&](int64_t task, int worker) {
+        auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
+        const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
+        for (int64_t row = task * kRowsPerTask; row < end; row++)
+          run_row(row / conv.grid_h, row % conv.grid_h, sources,
+                  sources + taps);
+      });
+}
+
+// `weight` is (taps, channels).
 template <const DepthwiseKernels& kernels>
 void run_taps_depthwise(const TapConvolution& conv, const float* weight,
                         int64_t channels, int threads) {
-  const int64_t taps = conv.tap_count;
   InnerColumns inner(conv);
-  if (taps > kMaxRowTaps) inner.end = inner.begin;
-  const size_t pointer_bytes = static_cast<size_t>(2 * taps) * sizeof(void*);
-  const Scratch scratch(pointer_bytes / sizeof(float), threads);
-  const auto run_row = [&](int64_t n, int64_t i, const float** sources) {
-    const float** weights = sources + taps;
+  if (conv.tap_count > kMaxRowTaps) inner.end = inner.begin;
+  const auto run_row = [&](int64_t n, int64_t i, const float** sources,
+                           const float** weights) {
     for (int64_t j = 0; j < conv.grid_w; j++) {
       int64_t inside = 0;
       each_tap_at(
@@ -118,28 +118,18 @@ void run_taps_depthwise(const TapConvolution& conv, const float* weight,
       j = inner.end - 1;
     }
   };
-  const int64_t rows = conv.n * conv.grid_h;
-  parallel_for(
-      ceil_div(rows, kRowsPerTask), threads, [&](int64_t task, int worker) {
-        auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
-        const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
-        for (int64_t row = task * kRowsPerTask; row < end; row++)
-          run_row(row / conv.grid_h, row % conv.grid_h, sources);
-      });
+  each_grid_row(conv, threads, run_row);
 }
 
-// Backward-input to few channels. A task is a few grid rows; along the inner
-// columns of one the taps stay the same and move on by a pixel.
+// Backward-input to few channels. Along the inner columns of a row the taps
+// stay the same and move on by a pixel.
 template <const ConvDotsKernels& kernels>
 void run_taps_dots(const TapConvolution& conv, const float* weight,
                    int64_t columns, int threads) {
-  const int64_t taps = conv.tap_count, depth = conv.source_c;
+  const int64_t depth = conv.source_c;
   const InnerColumns inner(conv);
-  const size_t pointer_bytes = static_cast<size_t>(2 * taps) * sizeof(void*);
-  const Scratch scratch(pointer_bytes / sizeof(float), threads);
-  const int64_t rows = conv.n * conv.grid_h;
-  const auto run_row = [&](int64_t n, int64_t i, const float** sources) {
-    const float** weights = sources + taps;
+  const auto run_row = [&](int64_t n, int64_t i, const float** sources,
+                           const float** weights) {
     int64_t inside = 0;
     for (int64_t j = 0; j < conv.grid_w; j++) {
       if (j > inner.begin && j < inner.end) {
@@ -160,13 +150,7 @@ void run_taps_dots(const TapConvolution& conv, const float* weight,
                     conv.out_pixel_at(n, i, j));
     }
   };
-  parallel_for(
-      ceil_div(rows, kRowsPerTask), threads, [&](int64_t task, int worker) {
-        auto** sources = reinterpret_cast<const float**>(scratch.of(worker));
-        const int64_t end = std::min(rows, (task + 1) * kRowsPerTask);
-        for (int64_t row = task * kRowsPerTask; row < end; row++)
-          run_row(row / conv.grid_h, row % conv.grid_h, sources);
-      });
+  each_grid_row(conv, threads, run_row);
 }
 
 template <const ConvDotsKernels& kernels>

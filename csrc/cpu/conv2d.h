@@ -23,6 +23,9 @@ struct ConvShape {
 
   int64_t group_c() const { return c / groups; }
   int64_t group_k() const { return k / groups; }
+  bool depthwise() const {
+    return groups > 1 && group_c() == 1 && group_k() == 1;
+  }
   double flops() const { return 2.0 * n * p * q * k * r * s * group_c(); }
 };
 

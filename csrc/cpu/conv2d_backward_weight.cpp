@@ -347,20 +347,11 @@ void run_depthwise(const ConvBackwardWeight& b) {
   bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
 }
 
-const char* refuse_none(const ConvBackwardWeight&) { return nullptr; }
-
 const char* refuse_deep(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
   return d.groups == 1 && d.c < kShallow && d.r * d.s > 1
              ? nullptr
              : "eight channels or more, one tap, or groups";
-}
-
-const char* refuse_not_depthwise(const ConvBackwardWeight& b) {
-  const ConvShape& d = b.shape;
-  return d.groups > 1 && d.group_c() == 1 && d.group_k() == 1
-             ? nullptr
-             : "not one input and one output channel a group";
 }
 
 const Algorithm<ConvBackwardWeight> kAlgorithms[] = {

@@ -94,8 +94,6 @@ void run_in_two(const ConvMaxPool& f) {
                     f.y + n * pooled, f.indices + n * pooled);
 }
 
-const char* refuse_none(const ConvMaxPool&) { return nullptr; }
-
 const Algorithm<ConvMaxPool> kAlgorithms[] = {
 #if defined(__x86_64__)
     winograd<ConvMaxPool, ConvWay::winograd2, avx512::kMicroKernels,

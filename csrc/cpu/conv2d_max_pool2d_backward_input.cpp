@@ -131,7 +131,6 @@ void run_spread(const ConvMaxPoolBackwardInput& b) {
   conv2d_backward_input({b.gradient.shape, spread.dy(), b.weight, b.dx});
 }
 
-const char* refuse_none(const ConvMaxPoolBackwardInput&) { return nullptr; }
 const char* refuse_winners(const ConvMaxPoolBackwardInput& b) {
   return refuse_winners(b.gradient);
 }

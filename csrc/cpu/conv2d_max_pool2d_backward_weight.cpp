@@ -5,9 +5,8 @@
 //
 //   "winners": for each channel the image rows under the pixels that it won.
 //   "quads":   few input channels under 2 x 2 windows, where a filter row is
-//   too
-//              short for a vector: the vector is of output channels instead,
-//              each picking its pixel out of four.
+//              too short for a vector: the vector is of output channels
+//              instead, each picking its pixel out of four.
 //   "spread":  everything else, through the gradient of the whole convolution
 //              and the dense pass.
 #include <vector>
@@ -32,18 +31,48 @@ int64_t chunks_of(const PooledGradient& g) {
       std::max<int64_t>(1, std::min(g.shape.n, kMaxChunks)));
 }
 
-// The first chunk's sums += those of the others, in order.
-void add_chunks(float* sums, int64_t size, int64_t step, int64_t chunks) {
-  constexpr int64_t block = 4096;
-  parallel_for(ceil_div(size, block),
-               threads_for_bytes(4.0 * static_cast<double>(size * chunks)),
-               [&](int64_t task, int) {
-                 const int64_t end = std::min(size, (task + 1) * block);
-                 for (int64_t chunk = 1; chunk < chunks; chunk++)
-                   for (int64_t i = task * block; i < end; i++)
-                     sums[i] += sums[chunk * step + i];
-               });
-}
+// Sums of `size` floats over all images. Each chunk of images has its own,
+// which are added in the chunks' order.
+class ImageSums {
+ public:
+  ImageSums(const PooledGradient& g, int64_t size)
+      : n_(g.shape.n),
+        chunks_(chunks_of(g)),
+        size_(size),
+        step_(round_up(size, 16)),
+        sums_(static_cast<size_t>(step_), static_cast<int>(chunks_)) {}
+
+  // add(n, sums, worker) adds an image's share. The sums live as long as this.
+  template <class Add>
+  const float* over_images(int threads, Add add) {
+    parallel_for(chunks_, threads, [&](int64_t chunk, int worker) {
+      float* own = sums_.of(static_cast<int>(chunk));
+      std::fill_n(own, size_, 0.0f);
+      for (int64_t n = n_ * chunk / chunks_; n < n_ * (chunk + 1) / chunks_;
+           n++)
+        add(n, own, worker);
+    });
+    add_chunks();
+    return sums_.of(0);
+  }
+
+ private:
+  void add_chunks() {
+    constexpr int64_t block = 4096;
+    float* sums = sums_.of(0);
+    parallel_for(ceil_div(size_, block),
+                 threads_for_bytes(4.0 * static_cast<double>(size_ * chunks_)),
+                 [&](int64_t task, int) {
+                   const int64_t end = std::min(size_, (task + 1) * block);
+                   for (int64_t chunk = 1; chunk < chunks_; chunk++)
+                     for (int64_t i = task * block; i < end; i++)
+                       sums[i] += sums[chunk * step_ + i];
+                 });
+  }
+
+  const int64_t n_, chunks_, size_, step_;
+  const Scratch sums_;
+};
 
 // dW as sums [k][r][s * c padded] over a chunk of images; for each channel the
 // image rows under the pixels that it won, a band of pooled rows at a time so
@@ -145,27 +174,19 @@ void run_winners(const ConvMaxPoolBackwardWeight& b) {
   const PooledGradient& g = b.gradient;
   const ConvShape& d = g.shape;
   const int threads = threads_for(g);
-  const int64_t chunks = chunks_of(g);
   const WinnersOfChannels<kernels> winners(b);
   const int64_t size = winners.sum_floats() + d.k;
-  const Scratch sums(static_cast<size_t>(round_up(size, 16)),
-                     static_cast<int>(chunks));
   const Scratch scratch(winners.scratch_floats(), threads);
-  parallel_for(chunks, threads, [&](int64_t chunk, int worker) {
-    float* own = sums.of(static_cast<int>(chunk));
-    std::fill_n(own, size, 0.0f);
-    for (int64_t n = d.n * chunk / chunks; n < d.n * (chunk + 1) / chunks;
-         n++) {
-      winners.run(n, own, scratch.of(worker));
-      const int64_t pixels = g.pooled_p * g.pooled_q, at = n * pixels * d.k;
-      kernels.add_bias(g.dy + at, g.indices + at, pixels, d.k,
-                       own + winners.sum_floats());
-    }
-  });
-  add_chunks(sums.of(0), size, round_up(size, 16), chunks);
+  ImageSums sums(g, size);
+  const float* total =
+      sums.over_images(threads, [&](int64_t n, float* own, int worker) {
+        winners.run(n, own, scratch.of(worker));
+        const int64_t pixels = g.pooled_p * g.pooled_q, at = n * pixels * d.k;
+        kernels.add_bias(g.dy + at, g.indices + at, pixels, d.k,
+                         own + winners.sum_floats());
+      });
   // [k][r][s * c] to [r][s * c][k].
   const int64_t width = d.s * d.c;
-  const float* total = sums.of(0);
   parallel_for(d.r, threads_for_bytes(8.0 * static_cast<double>(size)),
                [&](int64_t r, int) {
                  transpose({total + r * winners.step(), d.r * winners.step(),
@@ -179,7 +200,6 @@ void run_quads(const ConvMaxPoolBackwardWeight& b) {
   const PooledGradient& g = b.gradient;
   const ConvShape& d = g.shape;
   const int threads = threads_for(g);
-  const int64_t chunks = chunks_of(g);
   const PaddedImage image(g);
   const int64_t h = image.h - d.stride_h, w = image.w - d.stride_w;
   const int64_t taps = d.r * d.s * d.c, pixels = g.pooled_p * g.pooled_q;
@@ -194,30 +214,23 @@ void run_quads(const ConvMaxPoolBackwardWeight& b) {
     const int64_t q = i % g.pooled_q * g.pool_stride_w * d.stride_w;
     pixel_offset.push_back(static_cast<int32_t>(4 * (p * w + q) * d.c));
   }
-  const int64_t size = (taps + 1) * d.k;
-  const Scratch sums(static_cast<size_t>(round_up(size, 16)),
-                     static_cast<int>(chunks));
   const size_t quad_floats = static_cast<size_t>(4 * h * w * d.c);
   const Scratch scratch(quad_floats + image.floats(), threads);
-  parallel_for(chunks, threads, [&](int64_t chunk, int worker) {
-    float* own = sums.of(static_cast<int>(chunk));
-    float* quads = scratch.of(worker);
-    std::fill_n(own, size, 0.0f);
-    for (int64_t n = d.n * chunk / chunks; n < d.n * (chunk + 1) / chunks;
-         n++) {
-      const float* x =
-          image.padded(b.x + n * d.h * d.w * d.c, quads + quad_floats);
-      for (int64_t i = 0; i < h; i++)
-        kernels.fill_quads(x + i * image.row, w * d.c, d.stride_w * d.c,
-                           d.stride_h * image.row, quads + 4 * i * w * d.c);
-      kernels.quad_sums({pixels, d.k, taps, g.dy + n * pixels * d.k,
-                         g.indices + n * pixels * d.k, quads,
-                         pixel_offset.data(), tap_offset.data(), own});
-    }
-  });
-  add_chunks(sums.of(0), size, round_up(size, 16), chunks);
-  std::copy_n(sums.of(0), taps * d.k, b.dweight);
-  std::copy_n(sums.of(0) + taps * d.k, d.k, b.dbias);
+  ImageSums sums(g, (taps + 1) * d.k);
+  const float* total =
+      sums.over_images(threads, [&](int64_t n, float* own, int worker) {
+        float* quads = scratch.of(worker);
+        const float* x =
+            image.padded(b.x + n * d.h * d.w * d.c, quads + quad_floats);
+        for (int64_t i = 0; i < h; i++)
+          kernels.fill_quads(x + i * image.row, w * d.c, d.stride_w * d.c,
+                             d.stride_h * image.row, quads + 4 * i * w * d.c);
+        kernels.quad_sums({pixels, d.k, taps, g.dy + n * pixels * d.k,
+                           g.indices + n * pixels * d.k, quads,
+                           pixel_offset.data(), tap_offset.data(), own});
+      });
+  std::copy_n(total, taps * d.k, b.dweight);
+  std::copy_n(total + taps * d.k, d.k, b.dbias);
 }
 
 void run_spread(const ConvMaxPoolBackwardWeight& b) {
@@ -226,7 +239,6 @@ void run_spread(const ConvMaxPoolBackwardWeight& b) {
       {b.gradient.shape, b.x, spread.dy(), b.dweight, b.dbias});
 }
 
-const char* refuse_none(const ConvMaxPoolBackwardWeight&) { return nullptr; }
 const char* refuse_winners(const ConvMaxPoolBackwardWeight& b) {
   return refuse_winners(b.gradient);
 }

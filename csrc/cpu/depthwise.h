@@ -10,6 +10,13 @@ namespace tw::cpu {
 
 constexpr int64_t kMaxRowTaps = 64;
 
+template <class Problem>
+const char* refuse_not_depthwise(const Problem& problem) {
+  return problem.shape.depthwise()
+             ? nullptr
+             : "not one input and one output channel a group";
+}
+
 struct DepthwiseKernels {
   // out[c] = activation(bias[c] + sum over taps of source[t][c] * weight[t][c])
   void (*pixel)(int64_t taps, const float* const* source,

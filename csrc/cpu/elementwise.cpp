@@ -91,36 +91,31 @@ void run_bias_gradient(const BiasGradient& p) {
     });
 }
 
-template <class Problem>
-const char* accept(const Problem&) {
-  return nullptr;
-}
-
 const Algorithm<ActivationForward> kActivation[] = {
 #if defined(__x86_64__)
-    {"blocks_avx512", Isa::avx512, accept,
+    {"blocks_avx512", Isa::avx512, refuse_none,
      run_activation<avx512::kElementwiseKernels>},
-    {"blocks_avx2", Isa::avx2, accept,
+    {"blocks_avx2", Isa::avx2, refuse_none,
      run_activation<avx2::kElementwiseKernels>},
 #elif defined(__aarch64__)
-    {"blocks_neon", Isa::neon, accept,
+    {"blocks_neon", Isa::neon, refuse_none,
      run_activation<neon::kElementwiseKernels>},
 #endif
-    {"ref", Isa::ref, accept, run_activation<ref::kElementwiseKernels>},
+    {"ref", Isa::ref, refuse_none, run_activation<ref::kElementwiseKernels>},
 };
 const AlgorithmList kActivationList("activation", kActivation);
 
 const Algorithm<ActivationBackward> kActivationBackward[] = {
 #if defined(__x86_64__)
-    {"blocks_avx512", Isa::avx512, accept,
+    {"blocks_avx512", Isa::avx512, refuse_none,
      run_activation_backward<avx512::kElementwiseKernels>},
-    {"blocks_avx2", Isa::avx2, accept,
+    {"blocks_avx2", Isa::avx2, refuse_none,
      run_activation_backward<avx2::kElementwiseKernels>},
 #elif defined(__aarch64__)
-    {"blocks_neon", Isa::neon, accept,
+    {"blocks_neon", Isa::neon, refuse_none,
      run_activation_backward<neon::kElementwiseKernels>},
 #endif
-    {"ref", Isa::ref, accept,
+    {"ref", Isa::ref, refuse_none,
      run_activation_backward<ref::kElementwiseKernels>},
 };
 const AlgorithmList kActivationBackwardList("activation_backward",
@@ -128,27 +123,29 @@ const AlgorithmList kActivationBackwardList("activation_backward",
 
 const Algorithm<Dropout> kDropout[] = {
 #if defined(__x86_64__)
-    {"blocks_avx512", Isa::avx512, accept,
+    {"blocks_avx512", Isa::avx512, refuse_none,
      run_dropout<avx512::kElementwiseKernels>},
-    {"blocks_avx2", Isa::avx2, accept, run_dropout<avx2::kElementwiseKernels>},
+    {"blocks_avx2", Isa::avx2, refuse_none,
+     run_dropout<avx2::kElementwiseKernels>},
 #elif defined(__aarch64__)
-    {"blocks_neon", Isa::neon, accept, run_dropout<neon::kElementwiseKernels>},
+    {"blocks_neon", Isa::neon, refuse_none,
+     run_dropout<neon::kElementwiseKernels>},
 #endif
-    {"ref", Isa::ref, accept, run_dropout<ref::kElementwiseKernels>},
+    {"ref", Isa::ref, refuse_none, run_dropout<ref::kElementwiseKernels>},
 };
 const AlgorithmList kDropoutList("dropout", kDropout);
 
 const Algorithm<BiasGradient> kBiasGradient[] = {
 #if defined(__x86_64__)
-    {"blocks_avx512", Isa::avx512, accept,
+    {"blocks_avx512", Isa::avx512, refuse_none,
      run_bias_gradient<avx512::kElementwiseKernels>},
-    {"blocks_avx2", Isa::avx2, accept,
+    {"blocks_avx2", Isa::avx2, refuse_none,
      run_bias_gradient<avx2::kElementwiseKernels>},
 #elif defined(__aarch64__)
-    {"blocks_neon", Isa::neon, accept,
+    {"blocks_neon", Isa::neon, refuse_none,
      run_bias_gradient<neon::kElementwiseKernels>},
 #endif
-    {"ref", Isa::ref, accept, run_bias_gradient<ref::kElementwiseKernels>},
+    {"ref", Isa::ref, refuse_none, run_bias_gradient<ref::kElementwiseKernels>},
 };
 const AlgorithmList kBiasGradientList("bias_gradient", kBiasGradient);
 

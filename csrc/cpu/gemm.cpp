@@ -281,8 +281,6 @@ const char* slower_few_rows(const GemmProblem& p) {
   return p.transpose_b || p.n >= kFewRowsColumns ? nullptr : "few columns";
 }
 
-const char* refuse_none(const GemmProblem&) { return nullptr; }
-
 const Algorithm<GemmProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
     {"few_rows_avx512", Isa::avx512, refuse_many_rows,

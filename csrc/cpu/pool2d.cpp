@@ -79,16 +79,14 @@ void run(const PoolProblem& problem) {
   });
 }
 
-const char* accept(const PoolProblem&) { return nullptr; }
-
 const Algorithm<PoolProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
-    {"rows_avx512", Isa::avx512, accept, run<avx512::kPoolKernels>},
-    {"rows_avx2", Isa::avx2, accept, run<avx2::kPoolKernels>},
+    {"rows_avx512", Isa::avx512, refuse_none, run<avx512::kPoolKernels>},
+    {"rows_avx2", Isa::avx2, refuse_none, run<avx2::kPoolKernels>},
 #elif defined(__aarch64__)
-    {"rows_neon", Isa::neon, accept, run<neon::kPoolKernels>},
+    {"rows_neon", Isa::neon, refuse_none, run<neon::kPoolKernels>},
 #endif
-    {"ref", Isa::ref, accept, run<ref::kPoolKernels>},
+    {"ref", Isa::ref, refuse_none, run<ref::kPoolKernels>},
 };
 const AlgorithmList algorithms_of_pool2d("pool2d", kAlgorithms);
 

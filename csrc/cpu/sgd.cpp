@@ -21,16 +21,14 @@ void run(const SgdStep& p) {
                         });
 }
 
-const char* accept(const SgdStep&) { return nullptr; }
-
 const Algorithm<SgdStep> kAlgorithms[] = {
 #if defined(__x86_64__)
-    {"chunks_avx512", Isa::avx512, accept, run<avx512::kSgdKernel>},
-    {"chunks_avx2", Isa::avx2, accept, run<avx2::kSgdKernel>},
+    {"chunks_avx512", Isa::avx512, refuse_none, run<avx512::kSgdKernel>},
+    {"chunks_avx2", Isa::avx2, refuse_none, run<avx2::kSgdKernel>},
 #elif defined(__aarch64__)
-    {"chunks_neon", Isa::neon, accept, run<neon::kSgdKernel>},
+    {"chunks_neon", Isa::neon, refuse_none, run<neon::kSgdKernel>},
 #endif
-    {"ref", Isa::ref, accept, run<ref::kSgdKernel>},
+    {"ref", Isa::ref, refuse_none, run<ref::kSgdKernel>},
 };
 const AlgorithmList kList("sgd_step", kAlgorithms);
 

@@ -111,20 +111,16 @@ void run_cross_entropy(const SoftmaxCrossEntropy& p) {
   *p.loss = static_cast<float>(sum / divisor);
 }
 
-template <class Problem>
-const char* accept(const Problem&) {
-  return nullptr;
-}
-
 template <void (*SoftmaxKernels::*kernel)(const SoftmaxRows&)>
 constexpr Algorithm<SoftmaxProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
-    {"rows_avx512", Isa::avx512, accept, run<avx512::kSoftmaxKernels, kernel>},
-    {"rows_avx2", Isa::avx2, accept, run<avx2::kSoftmaxKernels, kernel>},
+    {"rows_avx512", Isa::avx512, refuse_none,
+     run<avx512::kSoftmaxKernels, kernel>},
+    {"rows_avx2", Isa::avx2, refuse_none, run<avx2::kSoftmaxKernels, kernel>},
 #elif defined(__aarch64__)
-    {"rows_neon", Isa::neon, accept, run<neon::kSoftmaxKernels, kernel>},
+    {"rows_neon", Isa::neon, refuse_none, run<neon::kSoftmaxKernels, kernel>},
 #endif
-    {"ref", Isa::ref, accept, run<ref::kSoftmaxKernels, kernel>},
+    {"ref", Isa::ref, refuse_none, run<ref::kSoftmaxKernels, kernel>},
 };
 const AlgorithmList kSoftmaxList("softmax",
                                  kAlgorithms<&SoftmaxKernels::softmax>);
@@ -137,13 +133,15 @@ const AlgorithmList kLogSoftmaxBackwardList(
 
 const Algorithm<SoftmaxCrossEntropy> kCrossEntropy[] = {
 #if defined(__x86_64__)
-    {"rows_avx512", Isa::avx512, accept,
+    {"rows_avx512", Isa::avx512, refuse_none,
      run_cross_entropy<avx512::kSoftmaxKernels>},
-    {"rows_avx2", Isa::avx2, accept, run_cross_entropy<avx2::kSoftmaxKernels>},
+    {"rows_avx2", Isa::avx2, refuse_none,
+     run_cross_entropy<avx2::kSoftmaxKernels>},
 #elif defined(__aarch64__)
-    {"rows_neon", Isa::neon, accept, run_cross_entropy<neon::kSoftmaxKernels>},
+    {"rows_neon", Isa::neon, refuse_none,
+     run_cross_entropy<neon::kSoftmaxKernels>},
 #endif
-    {"ref", Isa::ref, accept, run_cross_entropy<ref::kSoftmaxKernels>},
+    {"ref", Isa::ref, refuse_none, run_cross_entropy<ref::kSoftmaxKernels>},
 };
 const AlgorithmList kCrossEntropyList("softmax_cross_entropy", kCrossEntropy);
 

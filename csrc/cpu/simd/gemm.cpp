@@ -53,6 +53,20 @@ TW_INLINE void finish(const TileEpilogue& e, Vec (&acc)[rows][vectors]) {
     for (int i = 0; i < rows; i++) activate(e.activation, e.c[i], e.width);
 }
 
+// acc += a b, the outer product of a column and a row that all the
+// micro-kernels repeat; a_of(i) is A's element for row i.
+template <int rows, int vectors, class Element>
+TW_INLINE void add_outer(Vec (&acc)[rows][vectors], const float* b,
+                         Element a_of) {
+  Vec b_vec[vectors];
+  TW_UNROLL for (int j = 0; j < vectors; j++) b_vec[j] = load(b + j * kLanes);
+  TW_UNROLL for (int i = 0; i < rows; i++) {
+    const Vec a_vec = broadcast(a_of(i));
+    TW_UNROLL for (int j = 0; j < vectors; j++)
+      acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
+  }
+}
+
 template <int rows, int vectors>
 void rows_tile(const RowsTile& t) {
   Vec acc[rows][vectors] = {};
@@ -61,16 +75,8 @@ void rows_tile(const RowsTile& t) {
     const float* a[rows];
     TW_UNROLL for (int i = 0; i < rows; i++) a[i] = pointers[i];
     const float* b = t.b[run];
-    for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
-      Vec b_vec[vectors];
-      TW_UNROLL for (int j = 0; j < vectors; j++)
-        b_vec[j] = load(b + j * kLanes);
-      TW_UNROLL for (int i = 0; i < rows; i++) {
-        const Vec a_vec = broadcast(a[i][k]);
-        TW_UNROLL for (int j = 0; j < vectors; j++)
-          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
-      }
-    }
+    for (int64_t k = 0; k < t.depth; k++, b += t.b_step)
+      add_outer(acc, b, [&](int i) { return a[i][k]; });
   }
   finish(t.epilogue, acc);
 }
@@ -81,16 +87,8 @@ void columns_tile(const ColumnsTile& t) {
   for (int64_t run = 0; run < t.runs; run++) {
     const float* a = t.a[run];
     const float* b = t.b[run];
-    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step) {
-      Vec b_vec[vectors];
-      TW_UNROLL for (int j = 0; j < vectors; j++)
-        b_vec[j] = load(b + j * kLanes);
-      TW_UNROLL for (int i = 0; i < rows; i++) {
-        const Vec a_vec = broadcast(a[i]);
-        TW_UNROLL for (int j = 0; j < vectors; j++)
-          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
-      }
-    }
+    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step)
+      add_outer(acc, b, [&](int i) { return a[i]; });
   }
   finish(t.epilogue, acc);
 }
@@ -103,13 +101,7 @@ void offsets_tile(const OffsetsTile& t) {
   const float* b = t.b;
   for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
     const int64_t offset = t.offset[k];
-    Vec b_vec[vectors];
-    TW_UNROLL for (int j = 0; j < vectors; j++) b_vec[j] = load(b + j * kLanes);
-    TW_UNROLL for (int i = 0; i < rows; i++) {
-      const Vec a_vec = broadcast(a[i][offset]);
-      TW_UNROLL for (int j = 0; j < vectors; j++)
-        acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
-    }
+    add_outer(acc, b, [&](int i) { return a[i][offset]; });
   }
   finish(t.epilogue, acc);
 }
@@ -122,16 +114,8 @@ void offset_columns_tile(const OffsetColumnsTile& t) {
   for (int64_t run = 0; run < t.runs; run++) {
     const float* a = t.a[run];
     const float* b = t.b[run];
-    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step) {
-      Vec b_vec[vectors];
-      TW_UNROLL for (int j = 0; j < vectors; j++)
-        b_vec[j] = load(b + j * kLanes);
-      TW_UNROLL for (int i = 0; i < rows; i++) {
-        const Vec a_vec = broadcast(a[offset[i]]);
-        TW_UNROLL for (int j = 0; j < vectors; j++)
-          acc[i][j] = fma(a_vec, b_vec[j], acc[i][j]);
-      }
-    }
+    for (int64_t k = 0; k < t.depth; k++, a += t.a_step, b += t.b_step)
+      add_outer(acc, b, [&](int i) { return a[offset[i]]; });
   }
   finish(t.epilogue, acc);
 }
