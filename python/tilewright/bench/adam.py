@@ -7,8 +7,23 @@ from typing import Any
 import numpy as np
 
 from tilewright.bench.arrays import double, normal
-from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
-from tilewright.bench.parameter_lists import SETS, count, shapes_of, small
+from tilewright.bench.case import (
+    Array,
+    Case,
+    Family,
+    Inputs,
+    Parameters,
+    Prepared,
+    reference_of,
+)
+from tilewright.bench.parameter_lists import (
+    SETS,
+    count,
+    lists_of,
+    shapes_of,
+    small,
+    updated,
+)
 
 STEP, LR, BETAS, EPS = 10, 1e-3, (0.9, 0.999), 1e-8
 _KINDS = ("param", "grad", "exp_avg", "exp_avg_sq")
@@ -60,26 +75,12 @@ def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
 
 def reference(p: Parameters, given: Inputs) -> list[Array]:
     """One step in float64, by the specification."""
-    from tilewright import kernels
-
-    with kernels.backend("numpy"):
-        prepared = tilewright(p, double(given), "")
-        return list(prepared.outputs(prepared.run()))
+    return reference_of(tilewright(p, double(given), ""))
 
 
 def _lists(p: Parameters, given: Inputs) -> list[list[Array]]:
     """Parameters, gradients and the two moments."""
-    numbers = range(len(p["shapes"]))
-    return [[given[f"{kind}{i}"] for i in numbers] for kind in _KINDS]
-
-
-def _flat(arrays: list[list[Array]]) -> list[Array]:
-    """Parameters and moments, each joined to one vector."""
-    params, _, exp_avg, exp_avg_sq = arrays
-    return [
-        np.concatenate([array.ravel() for array in some])
-        for some in (params, exp_avg, exp_avg_sq)
-    ]
+    return lists_of(given, _KINDS, len(p["shapes"]))
 
 
 def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -100,7 +101,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
             decoupled=decay > 0,
         )
 
-    return Prepared(run, lambda _: _flat(lists))
+    return Prepared(run, lambda _: updated(lists))
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -127,7 +128,7 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
             square *= step_size
             param -= square
 
-    return Prepared(run, lambda _: _flat(lists))
+    return Prepared(run, lambda _: updated(lists))
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -139,7 +140,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     decay = p["weight_decay"]
 
     def outputs(_: Any) -> list[Array]:
-        return _flat([[tensor.detach().numpy() for tensor in some] for some in lists])
+        return updated([[tensor.detach().numpy() for tensor in some] for some in lists])
 
     if variant == "fused":
         kernel: Any = torch._fused_adamw_ if decay else torch._fused_adam_
@@ -207,7 +208,7 @@ def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
     def outputs(_: Any) -> list[Array]:
         new = [[np.asarray(array) for array in some] for some in state[0]]
-        return _flat([new[0], [], new[1], new[2]])
+        return updated([new[0], [], new[1], new[2]])
 
     return Prepared(run, outputs)
 

@@ -65,6 +65,23 @@ class Prepared(NamedTuple):
     outputs: Callable[[Any], Sequence[Array]]
 
 
+def by_specification(prepared: Prepared) -> Prepared:
+    """The same calls of the kernels' interface, computed by the NumPy backend."""
+    from tilewright import kernels
+
+    def run() -> Any:
+        with kernels.backend("numpy"):
+            return prepared.run()
+
+    return Prepared(run, prepared.outputs)
+
+
+def reference_of(prepared: Prepared) -> list[Array]:
+    """Outputs of the specification, in the dtype of the inputs."""
+    specified = by_specification(prepared)
+    return list(specified.outputs(specified.run()))
+
+
 # (parameters, inputs, variant) -> Prepared
 Prepare: TypeAlias = Callable[[Parameters, Inputs, str], Prepared]
 

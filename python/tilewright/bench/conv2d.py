@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from tilewright.bench.arrays import activations, double, filters, normal
-from tilewright.bench.case import Array, Case, Family, Inputs, Parameters
+from tilewright.bench.case import (
+    Array,
+    Case,
+    Family,
+    Inputs,
+    Parameters,
+    reference_of,
+)
 from tilewright.bench.conv2d_contestants import (
     by_numpy,
     jax,
@@ -184,13 +191,12 @@ def reference(p: Parameters, given: Inputs) -> list[Array]:
     """In float64, by the specification, of what `sample` takes."""
     from tilewright import kernels
 
+    if p["operation"].startswith("pooled"):
+        # The whole of it: a gradient passes through all that came before.
+        return sample(p, reference_of(tilewright(p, double(given), "")))
     images, rows, columns = _sampled(p)
     options = {name: p[name] for name in ("stride", "padding", "groups")}
     with kernels.backend("numpy"):
-        if p["operation"].startswith("pooled"):
-            # The whole of it: a gradient passes through all that came before.
-            prepared = tilewright(p, double(given), "")
-            return sample(p, prepared.outputs(prepared.run()))
         arrays = double({k: v for k, v in given.items() if k != "x" and k != "dy"})
         found: list[Array] = []
         for kind in output_kinds(p):

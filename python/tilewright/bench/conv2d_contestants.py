@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench.case import Array, Inputs, Parameters, Prepared
+from tilewright.bench.case import (
+    Array,
+    Inputs,
+    Parameters,
+    Prepared,
+    by_specification,
+)
 from tilewright.bench.torch_tensors import (
     from_nchw,
     from_oihw,
@@ -60,15 +66,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """NumPy has no convolution: the specification, which is written in it."""
-    from tilewright import kernels
-
-    prepared = tilewright(p, given, variant)
-
-    def run() -> Any:
-        with kernels.backend("numpy"):
-            return prepared.run()
-
-    return Prepared(run, prepared.outputs)
+    return by_specification(tilewright(p, given, variant))
 
 
 def _pooled(p: Parameters, given: Inputs) -> Prepared:

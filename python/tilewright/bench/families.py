@@ -6,16 +6,7 @@ import importlib
 from collections.abc import Iterable
 
 from tilewright.bench.case import Case, Family
-
-FAMILIES = (
-    "gemm",
-    "conv2d",
-    "pool2d",
-    "softmax_cross_entropy",
-    "adam",
-    "sgd",
-    "elementwise",
-)
+from tilewright.kernels.conformance import FAMILIES as FAMILIES
 
 
 def family(name: str) -> Family:

@@ -1,8 +1,13 @@
-"""Shapes of whole networks' parameters, for the optimizers' cases."""
+"""Lists of whole networks' parameters, for the optimizers' cases."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from tilewright.bench.case import Array, Inputs
 
 Shapes = list[list[int]]
 
@@ -75,6 +80,31 @@ def small(shapes: Shapes) -> Shapes:
     """
     return [
         [min(n, 33 if len(shape) == 1 else 5) for n in shape] for shape in shapes[:12]
+    ]
+
+
+def lists_of(given: Inputs, kinds: Sequence[str], number: int) -> list[list[Array]]:
+    """The arrays ``kind0``, ``kind1`` ... of each kind, in one list a kind.
+
+    Examples
+    --------
+    >>> lists_of({"param0": np.ones(1), "grad0": np.zeros(1)}, ("param", "grad"), 1)
+    [[array([1.])], [array([0.])]]
+    """
+    return [[given[f"{kind}{i}"] for i in range(number)] for kind in kinds]
+
+
+def updated(lists: Sequence[Sequence[Array]]) -> list[Array]:
+    """What a step has written, a vector a list: all but the gradients, the second.
+
+    Examples
+    --------
+    >>> updated([[np.ones(1), np.zeros(1)], [np.ones(2)]])
+    [array([1., 0.])]
+    """
+    return [
+        np.concatenate([array.ravel() for array in arrays])
+        for arrays in (lists[0], *lists[2:])
     ]
 
 

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from tilewright.bench.arrays import activations, double, normal
-from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
+from tilewright.bench.case import (
+    Array,
+    Case,
+    Family,
+    Inputs,
+    Parameters,
+    Prepared,
+    by_specification,
+    reference_of,
+)
 from tilewright.bench.torch_tensors import from_nchw, image_tensor
 
 # (N, C, H), window, stride, padding, kind, where it is from, in a quick run.
@@ -80,13 +89,9 @@ def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
 
 def reference(p: Parameters, given: Inputs) -> list[Array]:
     """In float64, by the specification, of two images."""
-    from tilewright import kernels
-
     images = _images(p)
     some = double({name: value[images] for name, value in given.items()})
-    with kernels.backend("numpy"):
-        prepared = tilewright(p, some, "")
-        return list(prepared.outputs(prepared.run()))
+    return reference_of(tilewright(p, some, ""))
 
 
 def sample(p: Parameters, outputs: Any) -> list[Array]:
@@ -125,15 +130,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """NumPy has no pooling: the specification, which is written in it."""
-    from tilewright import kernels
-
-    prepared = tilewright(p, given, variant)
-
-    def run() -> Any:
-        with kernels.backend("numpy"):
-            return prepared.run()
-
-    return Prepared(run, prepared.outputs)
+    return by_specification(tilewright(p, given, variant))
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:

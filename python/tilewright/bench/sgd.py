@@ -7,8 +7,23 @@ from typing import Any
 import numpy as np
 
 from tilewright.bench.arrays import double, normal
-from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
-from tilewright.bench.parameter_lists import SETS, count, shapes_of, small
+from tilewright.bench.case import (
+    Array,
+    Case,
+    Family,
+    Inputs,
+    Parameters,
+    Prepared,
+    reference_of,
+)
+from tilewright.bench.parameter_lists import (
+    SETS,
+    count,
+    lists_of,
+    shapes_of,
+    small,
+    updated,
+)
 
 LR = 1e-2
 
@@ -55,26 +70,13 @@ def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
 
 def reference(p: Parameters, given: Inputs) -> list[Array]:
     """One step in float64, by the specification."""
-    from tilewright import kernels
-
-    with kernels.backend("numpy"):
-        prepared = tilewright(p, double(given), "")
-        return list(prepared.outputs(prepared.run()))
+    return reference_of(tilewright(p, double(given), ""))
 
 
 def _lists(p: Parameters, given: Inputs) -> list[list[Array]]:
     """Parameters, gradients and, with momentum, its buffers."""
     kinds = ("param", "grad", "buffer")[: 3 if p["momentum"] else 2]
-    numbers = range(len(p["shapes"]))
-    return [[given[f"{kind}{i}"] for i in numbers] for kind in kinds]
-
-
-def _flat(lists: list[list[Array]]) -> list[Array]:
-    """Parameters and buffers, each joined to one vector."""
-    return [
-        np.concatenate([array.ravel() for array in some])
-        for some in (lists[0], *lists[2:])
-    ]
+    return lists_of(given, kinds, len(p["shapes"]))
 
 
 def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -87,7 +89,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
     def run() -> None:
         kernels.sgd_step(*lists, lr=LR, momentum=momentum, nesterov=momentum > 0)
 
-    return Prepared(run, lambda _: _flat(lists))
+    return Prepared(run, lambda _: updated(lists))
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -108,7 +110,7 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
             ahead *= LR
             param -= ahead
 
-    return Prepared(nesterov if momentum else plain, lambda _: _flat(lists))
+    return Prepared(nesterov if momentum else plain, lambda _: updated(lists))
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -119,7 +121,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     momentum = p["momentum"]
 
     def outputs(_: Any) -> list[Array]:
-        return _flat([[tensor.detach().numpy() for tensor in some] for some in lists])
+        return updated([[tensor.detach().numpy() for tensor in some] for some in lists])
 
     if variant == "fused":
         kernel: Any = torch._fused_sgd_
@@ -177,7 +179,7 @@ def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
     def outputs(_: Any) -> list[Array]:
         new = [[np.asarray(array) for array in some] for some in state[0]]
-        return _flat([new[0], [], *([new[1]] if momentum else [])])
+        return updated([new[0], [], *([new[1]] if momentum else [])])
 
     return Prepared(run, outputs)
 

@@ -209,7 +209,7 @@ def conv2d_backward_input(
         groups,
         ("input_shape", "weight"),
     )
-    _matches(op, dy, geometry.output_shape)
+    shapes.gradient_of(op, dy, geometry.output_shape, "the convolution's output")
     if out is not None:
         out = checks.output(op, out, sizes, dy.dtype, given)
     return dispatch.for_dtype(op, dy.dtype).conv2d_backward_input(
@@ -278,7 +278,7 @@ def conv2d_backward_weight(
     geometry = shapes.conv_of_weight_gradient(
         op, x.shape, (R, S), dy.shape[3], stride, padding, dilation, groups
     )
-    _matches(op, dy, geometry.output_shape)
+    shapes.gradient_of(op, dy, geometry.output_shape, "the convolution's output")
     return dispatch.for_dtype(op, x.dtype).conv2d_backward_weight(
         x,
         dy,
@@ -288,11 +288,3 @@ def conv2d_backward_weight(
         geometry.dilation,
         geometry.groups,
     )
-
-
-def _matches(op: str, dy: FloatArray, expected: Shape) -> None:
-    if dy.shape != expected:
-        raise ValueError(
-            f"{op}: dy must have shape {expected}, the convolution's output, "
-            f"got {dy.shape}"
-        )

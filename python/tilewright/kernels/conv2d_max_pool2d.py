@@ -277,9 +277,5 @@ def _pooling(
     pooling = shapes.pool(
         op, geometry.output_shape, window, stride, 0, "the convolution's output"
     )
-    if dy.shape != pooling.output_shape:
-        raise ValueError(
-            f"{op}: dy must have shape {pooling.output_shape}, the pooling's output, "
-            f"got {dy.shape}"
-        )
+    shapes.gradient_of(op, dy, pooling.output_shape, "the pooling's output")
     return pooling

@@ -119,7 +119,7 @@ def max_pool2d_backward(
     dy = checks.floating(op, "dy", dy, 4)
     sizes = checks.shape(op, "input_shape", input_shape, 4)
     geometry = shapes.pool(op, sizes, window, stride, padding, "input_shape")
-    _matches(op, dy, geometry.output_shape)
+    shapes.gradient_of(op, dy, geometry.output_shape, "the pooling's output")
     codes = shapes.codes(op, indices, dy.shape, geometry.window)
     return _scatter(op, dy, codes, sizes, geometry)
 
@@ -218,7 +218,7 @@ def avg_pool2d_backward(
     dy = checks.floating(op, "dy", dy, 4)
     sizes = checks.shape(op, "input_shape", input_shape, 4)
     geometry = shapes.pool(op, sizes, window, stride, padding, "input_shape")
-    _matches(op, dy, geometry.output_shape)
+    shapes.gradient_of(op, dy, geometry.output_shape, "the pooling's output")
     return dispatch.for_dtype(op, dy.dtype).avg_pool2d_backward(
         dy,
         sizes,
@@ -373,20 +373,9 @@ def global_max_pool2d_backward(
     """
     op = "global_max_pool2d_backward"
     dy, sizes, geometry = _whole_backward(op, dy, input_shape)
-    plain = checks.ndarray(op, "indices", indices)
-    expected = shapes.index_dtype(geometry.window)
-    if plain.dtype != expected or not plain.dtype.isnative:
-        raise TypeError(
-            f"{op}: indices must be {expected.name} for an image of "
-            f"{geometry.window}, got {plain.dtype}"
-        )
-    if plain.shape != (sizes[0], sizes[3]):
-        raise ValueError(
-            f"{op}: indices must have dy's shape {(sizes[0], sizes[3])}, "
-            f"got {plain.shape}"
-        )
-    codes = checks.c_order(plain).reshape(dy.shape)
-    return _scatter(op, dy, codes, sizes, geometry)
+    shape = (sizes[0], sizes[3])
+    codes = shapes.codes(op, indices, shape, geometry.window, "an image of")
+    return _scatter(op, dy, codes.reshape(dy.shape), sizes, geometry)
 
 
 def _scatter(
@@ -395,13 +384,6 @@ def _scatter(
     with shapes.naming_wrong_codes(op, codes, geometry.window):
         return dispatch.for_dtype(op, dy.dtype).max_pool2d_backward(
             dy, codes, sizes, geometry.window, geometry.stride, geometry.padding
-        )
-
-
-def _matches(op: str, dy: FloatArray, expected: Shape) -> None:
-    if dy.shape != expected:
-        raise ValueError(
-            f"{op}: dy must have shape {expected}, the pooling's output, got {dy.shape}"
         )
 
 
@@ -417,9 +399,5 @@ def _whole_backward(
     dy = checks.floating(op, "dy", dy, 2)
     sizes = checks.shape(op, "input_shape", input_shape, 4)
     geometry = _whole(op, sizes, "input_shape")
-    expected = (sizes[0], sizes[3])
-    if dy.shape != expected:
-        raise ValueError(
-            f"{op}: dy must have shape {expected}, the pooling's output, got {dy.shape}"
-        )
+    shapes.gradient_of(op, dy, (sizes[0], sizes[3]), "the pooling's output")
     return np.reshape(dy, geometry.output_shape), sizes, geometry

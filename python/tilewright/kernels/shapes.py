@@ -274,6 +274,18 @@ def _pool(
     return PoolGeometry(window, stride, pads, output_shape)
 
 
+def gradient_of(op: str, dy: Array, expected: Shape, what: str) -> None:
+    """Check that the gradient of an output has the output's shape.
+
+    Raises
+    ------
+    ValueError
+        If it has another; `what` says what the output is.
+    """
+    if dy.shape != expected:
+        raise ValueError(f"{op}: dy must have shape {expected}, {what}, got {dy.shape}")
+
+
 def index_dtype(window: Pair) -> np.dtype[Any]:
     """Return the dtype of max pooling's indices: one byte where that will do."""
     return BYTE if window[0] * window[1] <= 254 else INT32
@@ -298,13 +310,22 @@ def code_error(op: str, indices: Array, window: Pair) -> ValueError | None:
     )
 
 
-def codes(op: str, indices: Any, expected_shape: Shape, window: Pair) -> Array:
-    """Return max pooling's indices in C order, their dtype and shape checked."""
+def codes(
+    op: str,
+    indices: Any,
+    expected_shape: Shape,
+    window: Pair,
+    what: str = "window",
+) -> Array:
+    """Return max pooling's indices in C order, their dtype and shape checked.
+
+    `what` is what the caller calls the window.
+    """
     plain = ndarray(op, "indices", indices)
     expected = index_dtype(window)
     if plain.dtype != expected or not plain.dtype.isnative:
         raise TypeError(
-            f"{op}: indices must be {expected.name} for window {window}, "
+            f"{op}: indices must be {expected.name} for {what} {window}, "
             f"got {plain.dtype}"
         )
     if plain.shape != expected_shape:

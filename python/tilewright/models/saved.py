@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tilewright.extras import require
 from tilewright.models.registry import ModelEntry, model_entry
 from tilewright.nn import Module, save
+from tilewright.safetensors_file import open_safetensors
 
 _METADATA_KEY = "tilewright.model"
 
@@ -89,18 +89,12 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     ImportError
         If safetensors is not installed.
     """
-    safetensors = require("safetensors", extra="train")
     file_path = Path(path)
     if file_path.is_dir():
         file_path = file_path / "model.safetensors"
-    if not file_path.is_file():
-        raise FileNotFoundError(f"no such model file: {file_path}")
-    try:
-        with safetensors.safe_open(os.fspath(file_path), framework="numpy") as file:
-            metadata: dict[str, Any] = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{file_path}: damaged or cut short ({error})") from error
+    with open_safetensors(file_path, "no such model file") as file:
+        metadata: dict[str, Any] = file.metadata() or {}
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if _METADATA_KEY not in metadata:
         raise ValueError(
             f"{file_path}: does not say which model it is; expected a file written "

@@ -20,6 +20,7 @@ from tilewright.autograd import Tensor
 from tilewright.extras import require
 from tilewright.nn.module import Module
 from tilewright.nn.types import Array
+from tilewright.safetensors_file import open_safetensors
 
 _ORDER_KEY = "tilewright.order"
 _SUFFIXES = (".npz", ".npy", ".pt", ".pth", ".pkl", ".h5")
@@ -107,16 +108,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, Array]:
     ...     tw.load(name)
     {'b': array([1., 1.], dtype=float32), 'a': array([0, 1, 2])}
     """
-    safetensors = require("safetensors", extra="train")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"load: no such file: {path}")
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            metadata: dict[str, str] = file.metadata() or {}
-            names: list[str] = list(file.keys())
-            arrays = {name: _read(path, file, name) for name in names}
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: damaged or cut short ({error})") from error
+    with open_safetensors(path, "load: no such file") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        names: list[str] = list(file.keys())
+        arrays = {name: _read(path, file, name) for name in names}
     return {name: arrays[name] for name in _order(metadata, names)}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from tilewright.atomic import write_atomic
 from tilewright.extras import require
+from tilewright.safetensors_file import open_safetensors
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 _METADATA_KEY = "tilewright"
@@ -77,15 +78,9 @@ def load_tree(path: str | os.PathLike[str]) -> dict[str, Any]:
     ImportError
         If safetensors is not installed.
     """
-    safetensors = require("safetensors", extra="train")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no such file: {path}")
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: damaged or cut short ({error})") from error
+    with open_safetensors(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if _METADATA_KEY not in metadata:
         raise ValueError(f"{path}: was not written by tilewright's trainer")
     skeleton = json.loads(metadata[_METADATA_KEY])
