@@ -94,7 +94,8 @@ def test_an_editable_install_shows_the_compiler_error(
 def test_going_without_can_be_asked_for(
     sources: Path, environment: Environment, no_compiler: Changes
 ) -> None:
-    arguments = ("-e", str(sources), "-Cwheel.cmake=false")
+    # The long spelling, for pip before 23.1.
+    arguments = ("-e", str(sources), "--config-settings=wheel.cmake=false")
     installed = environment.pip_install(*arguments, **no_compiler())
     assert installed.returncode == 0, installed.stdout
     result = environment.run("-c", USE_NUMPY)
