@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'bias_gradient', 'build_info', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy_bandwidth', 'default_num_threads', 'dropout', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
+__all__: list[str] = ['Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'bias_gradient', 'build_info', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy_bandwidth', 'default_num_threads', 'dropout', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
 class Replay:
     def run(self) -> None:
         ...
@@ -100,6 +100,8 @@ def program_finish(inputs: collections.abc.Sequence[numpy.ndarray], known: colle
 def program_start() -> None:
     ...
 def program_stop() -> None:
+    ...
+def quick_gemm(a: typing.Any, b: typing.Any, transpose_a: typing.Any, transpose_b: typing.Any, bias: typing.Any, activation: str) -> typing.Any:
     ...
 def ready_in_place(params: list, grads: list, states: list) -> bool:
     ...

@@ -34,6 +34,7 @@ from tilewright.kernels.backends.cpu.elementwise import (
 from tilewright.kernels.backends.cpu.elementwise import bias_gradient as bias_gradient
 from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
+from tilewright.kernels.backends.cpu.gemm import quick_gemm
 from tilewright.kernels.backends.cpu.pool2d import avg_pool2d as avg_pool2d
 from tilewright.kernels.backends.cpu.pool2d import (
     avg_pool2d_backward as avg_pool2d_backward,
@@ -59,3 +60,4 @@ from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
 
 name = "cpu"
 dtypes = ("float32",)
+quick = {"gemm": quick_gemm}
