@@ -54,7 +54,7 @@ py::array dropout(const py::array& x, double p, uint64_t seed,
 py::array bias_gradient(const py::array& dy) {
   cpu::BiasGradient p{};
   p.dy = read(dy, "dy", 2);
-  p.rows = dy.shape(0), p.k = dy.shape(1);
+  p.rows = dy.shape(0), p.k = p.stride = dy.shape(1);
   py::array dbias = empty({p.k});
   p.dbias = write(dbias, "dbias", 1);
   call(cpu::bias_gradient, p);

@@ -239,7 +239,7 @@ void run_implicit(const ConvBackwardWeight& b) {
     });
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  bias_gradient({b.dy, d.k, d.n * d.p * d.q, d.k, b.dbias});
 }
 
 // Few channels: the tile's rows are the r * s * c numbers of a pixel's patch,
@@ -315,7 +315,7 @@ void run_shallow(const ConvBackwardWeight& b) {
     });
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  bias_gradient({b.dy, d.k, d.n * d.p * d.q, d.k, b.dbias});
 }
 
 template <const DepthwiseKernels& kernels>
@@ -344,7 +344,7 @@ void run_depthwise(const ConvBackwardWeight& b) {
     });
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  bias_gradient({b.dy, d.k, d.n * d.p * d.q, d.k, b.dbias});
 }
 
 const char* refuse_deep(const ConvBackwardWeight& b) {

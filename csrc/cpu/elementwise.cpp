@@ -80,7 +80,7 @@ void run_bias_gradient(const BiasGradient& p) {
         const int64_t row = block * block_rows;
         const int64_t column = task % column_blocks * kColumnBlock;
         float* out = partial ? sums.of(static_cast<int>(block)) : p.dbias;
-        kernels.column_sums(p.dy + row * p.k + column, p.k,
+        kernels.column_sums(p.dy + row * p.stride + column, p.stride,
                             std::min(block_rows, p.rows - row),
                             std::min(kColumnBlock, p.k - column), out + column);
       });

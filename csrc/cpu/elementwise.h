@@ -40,8 +40,8 @@ struct Dropout {
 
 // dbias[j] = sum over rows of dy[row][j].
 struct BiasGradient {
-  const float* dy;
-  int64_t rows, k;
+  const float* dy;  // (rows, k), a row every `stride`
+  int64_t stride, rows, k;
   float* dbias;
 };
 
