@@ -27,12 +27,6 @@ constexpr int kRowsPerTask = 112;  // channels
 constexpr int64_t kColumnsPerTask = 64;
 constexpr int64_t kPad = 16;
 
-// A stride of an odd number of lines spreads rows over all cache sets.
-int64_t spread(int64_t floats) {
-  const int64_t lines = ceil_div(floats, kPad);
-  return (lines | 1) * kPad;
-}
-
 class WinogradBackwardWeight {
  public:
   WinogradBackwardWeight(const ConvBackwardWeight& problem,

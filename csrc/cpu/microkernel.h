@@ -110,6 +110,12 @@ extern const MicroKernels kMicroKernels;
 }
 #endif
 
+// A row stride of an odd number of cache lines spreads rows over all sets.
+inline int64_t spread(int64_t floats) {
+  constexpr int64_t line = 16;
+  return ((floats + line - 1) / line | 1) * line;
+}
+
 // A tile of C is asked for before its product is begun, not when that is done.
 inline void prefetch_tile(float* const* c, int rows, int64_t width) {
   for (int i = 0; i < rows; i++)
