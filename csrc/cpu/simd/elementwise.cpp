@@ -231,9 +231,41 @@ void column_sums(const float* src, int64_t stride, int64_t rows,
   add_many_rows(src, stride, rows, columns, sums);
 }
 
+// Where an operand is one number a row, it is broadcast once a row.
+template <class Function>
+TW_INLINE void arithmetic_rows(const ArithmeticBlock& b, Function function) {
+  for (int64_t i = 0; i < b.rows; i++) {
+    const float* first = b.a + i * b.a_row;
+    const float* second = b.b + i * b.b_row;
+    float* y = b.y + i * b.columns;
+    if (b.a_column == 0) {
+      const Vec value = broadcast(*first);
+      map(b.columns, second, y, [&](Vec x) { return function(value, x); });
+    } else if (b.b_column == 0) {
+      const Vec value = broadcast(*second);
+      map(b.columns, first, y, [&](Vec x) { return function(x, value); });
+    } else {
+      map2(b.columns, first, second, y, function);
+    }
+  }
+}
+
+void arithmetic(const ArithmeticBlock& b) {
+  switch (b.operation) {
+    case Operation::add:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x + y; });
+    case Operation::subtract:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x - y; });
+    case Operation::multiply:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x * y; });
+    case Operation::divide:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x / y; });
+  }
+}
+
 }  // namespace
 
-const ElementwiseKernels kElementwiseKernels = {activation, activation_backward,
-                                                dropout, column_sums};
+const ElementwiseKernels kElementwiseKernels = {
+    activation, activation_backward, dropout, column_sums, arithmetic};
 
 }  // namespace tw::cpu::TW_ISA

@@ -31,7 +31,11 @@ from tilewright.kernels.backends.cpu.elementwise import activation as activation
 from tilewright.kernels.backends.cpu.elementwise import (
     activation_backward as activation_backward,
 )
+from tilewright.kernels.backends.cpu.elementwise import arithmetic as arithmetic
+from tilewright.kernels.backends.cpu.elementwise import axis_sum as axis_sum
 from tilewright.kernels.backends.cpu.elementwise import bias_gradient as bias_gradient
+from tilewright.kernels.backends.cpu.elementwise import concatenate as concatenate
+from tilewright.kernels.backends.cpu.elementwise import copy as copy
 from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
 from tilewright.kernels.backends.cpu.gemm import quick_gemm
