@@ -107,7 +107,7 @@ def _norm(grads: list[Array], p: float) -> float:
             largest = [np.abs(grad).max(initial=0.0) for grad in grads]
             return float(np.max(largest, initial=0.0))
         powers = [float(np.sum(np.abs(grad.astype(np.float64)) ** p)) for grad in grads]
-    return float(sum(powers)) ** (1 / p)
+    return float(sum(powers) ** (1 / p))
 
 
 def _replace(grad: Tensor, values: Array) -> None:

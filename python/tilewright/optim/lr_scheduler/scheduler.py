@@ -108,7 +108,7 @@ class LRScheduler:
     # Names of the attributes that a state dict has.
     _kept: tuple[str, ...] = ("base_lrs", "last_epoch")
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Any) -> None:
         """Go on where `state_dict` was taken.
 
         Parameters
