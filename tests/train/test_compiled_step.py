@@ -364,6 +364,29 @@ def test_what_is_more_than_kernels_is_run(wrapper, reason):
     assert found == losses(False)[0]
 
 
+def test_batch_normalization_is_run():
+    """Its running values move once a step, replayed or not."""
+
+    def run(compiled):
+        tw.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(54, 8), nn.BatchNorm1d(8), nn.Linear(8, 4),
+        )  # fmt: skip
+        optimizer = adam(model)
+        step = tw.compile_step(model, "cross_entropy", optimizer)
+        found = []
+        for x, y in batches():
+            loss = step(x, y) if compiled else loop(model, optimizer, x, y)
+            found.append(loss.item())
+        weights = [array.tobytes() for array in model.state_dict().values()]
+        return found, weights, step.reason
+
+    *ours, reason = run(True)
+    assert reason == "BatchNorm is not one of the kernels"
+    assert ours == list(run(False)[:2])
+
+
 def test_shared_weights_are_run():
     tw.manual_seed(0)
     shared = nn.Linear(64, 64)
