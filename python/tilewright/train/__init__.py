@@ -1,5 +1,19 @@
-"""Training: the loop, its metrics, history and checkpoints."""
+"""Training: the loop, its callbacks, metrics, history and checkpoints."""
 
+from tilewright.train.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    GradientAccumulation,
+    GradientClipping,
+    JSONLog,
+    LearningRateSchedule,
+    MovingAverage,
+    Progress,
+    StopOnNaN,
+    TensorBoard,
+)
 from tilewright.train.checkpoint import CHECKPOINT_NAME, load_tree, save_tree
 from tilewright.train.compiled_step import CompiledStep, compile_step
 from tilewright.train.history import History
@@ -8,8 +22,20 @@ from tilewright.train.trainer import Trainer
 
 __all__ = [
     "CHECKPOINT_NAME",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
     "CompiledStep",
+    "EarlyStopping",
+    "GradientAccumulation",
+    "GradientClipping",
     "History",
+    "JSONLog",
+    "LearningRateSchedule",
+    "MovingAverage",
+    "Progress",
+    "StopOnNaN",
+    "TensorBoard",
     "Trainer",
     "accuracy",
     "compile_step",
