@@ -18,9 +18,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="mnist (downloads it where needed), mnist-sample, or a folder: IDX "
-            "files in MNIST's format, or images in one sub-folder per class. "
-            "Default: all of MNIST where it is on this machine, else the sample."
+            help="mnist or fashion-mnist (downloaded where needed), mnist-sample, or a "
+            "folder: IDX files in MNIST's format, or images in one sub-folder per "
+            "class. Default: all of MNIST where it is on this machine, else the sample."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 5,
