@@ -116,6 +116,14 @@ def test_linear(shape, bias):
         (nn.Sigmoid(), "Sigmoid()"),
         (nn.Tanh(), "Tanh()"),
         (nn.Softmax(1), "Softmax(1)"),
+        (nn.LogSoftmax(1), "LogSoftmax(1)"),
+        (nn.ELU(0.5), "ELU(0.5)"),
+        (nn.SELU(), "SELU()"),
+        (nn.SiLU(), "SiLU()"),
+        (nn.Softplus(), "Softplus()"),
+        (nn.Softsign(), "Softsign()"),
+        (nn.ReLU6(), "ReLU6()"),
+        (nn.Hardsigmoid(), "Hardsigmoid()"),
         (nn.Flatten(), "Flatten()"),
     ],
     ids=str,
@@ -132,10 +140,20 @@ def test_activations(ours, theirs):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-@pytest.mark.parametrize("name", ["MSELoss", "L1Loss", "BCELoss", "BCEWithLogitsLoss"])
-def test_losses(name, reduction):
-    ours = getattr(nn, name)(reduction)
-    theirs = getattr(torch.nn, name)(reduction=reduction)
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("MSELoss", {}),
+        ("L1Loss", {}),
+        ("HuberLoss", {}),
+        ("HuberLoss", {"delta": 0.3}),
+        ("BCELoss", {}),
+        ("BCEWithLogitsLoss", {}),
+    ],
+)
+def test_losses(name, options, reduction):
+    ours = getattr(nn, name)(reduction, **options)
+    theirs = getattr(torch.nn, name)(reduction=reduction, **options)
     x = rng.random((6, 3), np.float32)
     target = (rng.random((6, 3)) < 0.5).astype(np.float32)
     a, b = torch.from_numpy(x).requires_grad_(), tw.tensor(x, requires_grad=True)
@@ -174,6 +192,87 @@ def test_cross_entropy(reduction, ignore_index, smoothing, weighted):
     expected.sum().backward()
     loss.sum().backward()
     np.testing.assert_allclose(b.grad.data, a.grad.numpy(), **CLOSE)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_of_probabilities(reduction, smoothing, weighted):
+    weight = np.array([0.5, 1, 2, 0.25], np.float32) if weighted else None
+    options = {"label_smoothing": smoothing, "reduction": reduction}
+    ours = nn.CrossEntropyLoss(weight, **options)
+    theirs = torch.nn.CrossEntropyLoss(
+        torch.from_numpy(weight) if weighted else None, **options
+    )
+    x = rng.standard_normal((6, 4), np.float32)
+    target = rng.random((6, 4), np.float32)
+    a, b = torch.from_numpy(x).requires_grad_(), tw.tensor(x, requires_grad=True)
+    expected, loss = theirs(a, torch.from_numpy(target)), ours(b, target)
+    np.testing.assert_allclose(loss.data, expected.detach().numpy(), **CLOSE)
+    expected.sum().backward()
+    loss.sum().backward()
+    np.testing.assert_allclose(b.grad.data, a.grad.numpy(), **CLOSE)
+
+
+def test_depthwise_convolution():
+    theirs = torch.nn.Conv2d(3, 6, 3, stride=2, padding=1, groups=3)
+    ours = nn.DepthwiseConv2d(3, 3, stride=2, padding=1, depth_multiplier=2)
+    carry_over(theirs, ours)
+    x = rng.standard_normal((2, 7, 8, 3), np.float32)
+    y = ours(x)
+    np.testing.assert_allclose(
+        y.data, channels_last(theirs(channels_first(x))), **CLOSE
+    )
+    assert ours.weight.shape == (3, 3, 1, 6)
+
+
+BATCH_NORMS = [
+    ("BatchNorm1d", (7, 4), {}),
+    ("BatchNorm1d", (3, 5, 4), {"momentum": None, "eps": 1e-2}),
+    ("BatchNorm2d", (2, 3, 5, 4), {"momentum": 0.3}),
+    ("BatchNorm2d", (2, 3, 5, 4), {"affine": False}),
+    ("BatchNorm2d", (2, 3, 5, 4), {"track_running_stats": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "options"), BATCH_NORMS)
+def test_batch_norm(name, shape, options):
+    theirs = getattr(torch.nn, name)(4, **options)
+    ours = getattr(nn, name)(4, **options)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    if ours.weight is not None:
+        for key in ("weight", "bias"):
+            values = rng.standard_normal(4, np.float32)
+            getattr(ours, key).data[...] = values
+            getattr(theirs, key).data = torch.from_numpy(values.copy())
+
+    def first(x):
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, -1, 1)))
+
+    for mode in (True, True, True, False):
+        ours.train(mode)
+        theirs.train(mode)
+        x = 5 + 3 * rng.standard_normal(shape, np.float32)
+        a, b = first(x).requires_grad_(), tw.tensor(x, requires_grad=True)
+        expected, y = theirs(a), ours(b)
+        np.testing.assert_allclose(y.data, channels_last(expected), **CLOSE)
+        dy = rng.standard_normal(shape, np.float32)
+        theirs.zero_grad()
+        ours.zero_grad()
+        expected.backward(first(dy))
+        y.backward(dy)
+        np.testing.assert_allclose(b.grad.data, channels_last(a.grad), **CLOSE)
+        for key in ("weight", "bias"):
+            if ours.weight is not None:
+                np.testing.assert_allclose(
+                    getattr(ours, key).grad.data,
+                    getattr(theirs, key).grad.numpy(),
+                    **CLOSE,
+                )
+        for key, value in theirs.state_dict().items():
+            mine = ours.state_dict()[key]
+            np.testing.assert_allclose(mine, value.numpy(), **CLOSE)
+    assert (ours.num_batches_tracked is None) == ("track_running_stats" in options)
 
 
 def test_global_pooling():

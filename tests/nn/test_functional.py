@@ -24,6 +24,8 @@ def probabilities(*shape):
 
 
 LABELS = np.array([2, 0, 1, 2, 3])
+SOFT = probabilities(5, 4)
+MEAN, VARIANCE = draw(5), probabilities(5)
 ACTIVATIONS = ("none", "relu", "sigmoid", "tanh", "gelu")
 
 CASES = {
@@ -49,6 +51,42 @@ CASES = {
     "global_max_pool2d": (functional.global_max_pool2d, draw(2, 3, 4, 5)),
     "global_avg_pool2d": (functional.global_avg_pool2d, draw(2, 3, 4, 5)),
     "flatten": (lambda x: functional.flatten(x, 1, 2), draw(2, 3, 4, 5)),
+    "elu": (lambda x: functional.elu(x, 0.7), draw(3, 4)),
+    "selu": (functional.selu, draw(3, 4)),
+    "silu": (functional.silu, draw(3, 4)),
+    "softplus": (functional.softplus, draw(3, 4)),
+    "softsign": (functional.softsign, draw(3, 4)),
+    "relu6": (functional.relu6, 5 * draw(3, 4)),
+    "hardsigmoid": (functional.hardsigmoid, 3 * draw(3, 4)),
+    "batch_norm": (
+        lambda x, w, b: functional.batch_norm(x, None, None, w, b, training=True),
+        draw(2, 3, 4, 5),
+        draw(5),
+        draw(5),
+    ),
+    "batch_norm plain": (
+        lambda x: functional.batch_norm(x, None, None, training=True),
+        draw(6, 3),
+    ),
+    "batch_norm in evaluation": (
+        lambda x, w, b: functional.batch_norm(x, MEAN, VARIANCE, w, b),
+        draw(2, 3, 5),
+        draw(5),
+        draw(5),
+    ),
+    "huber_loss": (
+        lambda x, t: functional.huber_loss(x, t, delta=0.8),
+        draw(3, 4),
+        draw(3, 4) + 0.01,
+    ),
+    "cross_entropy of probabilities": (
+        lambda x: functional.cross_entropy(x, SOFT, label_smoothing=0.1),
+        draw(5, 4),
+    ),
+    "cross_entropy of probabilities, none": (
+        lambda x: functional.cross_entropy(x, SOFT, reduction="none"),
+        draw(5, 4),
+    ),
     "mse_loss": (functional.mse_loss, draw(3, 4), draw(3, 4)),
     "mse_loss none": (
         lambda x, t: functional.mse_loss(x, t, "none"),
@@ -301,6 +339,48 @@ def test_targets_of_other_types():
 
 X = np.zeros((2, 8, 8, 3), np.float32)
 BAD = [
+    (
+        lambda: functional.cross_entropy(X[0, 0], np.zeros((8, 2))),
+        ValueError,
+        r"target must have input's shape \(8, 3\) where it is of probabilities",
+    ),
+    (
+        lambda: functional.cross_entropy(
+            X[0, 0], np.zeros((8, 3), np.float32), ignore_index=1
+        ),
+        ValueError,
+        "ignore_index is for class numbers, the target is of float32",
+    ),
+    (
+        lambda: functional.huber_loss(X, X, delta=0.0),
+        ValueError,
+        "huber_loss: delta must be above 0",
+    ),
+    (
+        lambda: functional.batch_norm(X, None, None),
+        ValueError,
+        "batch_norm: evaluation needs running_mean",
+    ),
+    (
+        lambda: functional.batch_norm(X[:1, :1, :1], None, None, training=True),
+        ValueError,
+        r"more than 1 value a channel in training, got shape \(1, 1, 1, 3\)",
+    ),
+    (
+        lambda: functional.batch_norm(X, np.zeros(2), np.zeros(3)),
+        ValueError,
+        r"running_mean must be an array of shape \(3,\) for x of shape .* got \(2,\)",
+    ),
+    (
+        lambda: functional.batch_norm(X, None, None, X[0, 0, 0, :2], training=True),
+        ValueError,
+        r"weight must have shape \(3,\), got \(2,\)",
+    ),
+    (
+        lambda: functional.elu(X.astype(int)),
+        TypeError,
+        "elu: x must be float32",
+    ),
     (
         lambda: functional.linear(X[0, 0], np.zeros((4, 2), np.float32)),
         ValueError,

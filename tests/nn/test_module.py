@@ -295,3 +295,24 @@ def test_texts():
 def test_mistakes_are_told_when_the_model_is_built(make, kind, text):
     with pytest.raises(kind, match=text):
         make()
+
+
+def test_batch_norm_refuses_other_shapes():
+    x = np.zeros((2, 4, 4, 3), np.float32)
+    with pytest.raises(
+        ValueError, match=r"BatchNorm2d: x must have shape \(N, H, W, C"
+    ):
+        nn.BatchNorm2d(3)(x[0])
+    with pytest.raises(ValueError, match=r"with C = 5, got \(2, 4, 4, 3\)"):
+        nn.BatchNorm2d(5)(x)
+    with pytest.raises(ValueError, match=r"BatchNorm1d: .* \(N, C\) or \(N, T, C\)"):
+        nn.BatchNorm1d(3)(x)
+
+
+def test_batch_norm_in_double_precision():
+    layer = nn.BatchNorm1d(3).to(np.float64)
+    assert layer.running_mean.dtype == np.float64
+    assert layer.num_batches_tracked.dtype == np.int64
+    assert layer(np.random.default_rng(0).random((4, 3))).dtype == np.float64
+    layer.reset_parameters()
+    assert layer.running_var.tolist() == [1, 1, 1]

@@ -17,7 +17,16 @@ MODULES = [
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 # Helpers of the modules beside them.
-WITHOUT = {"fusion", "inputs", "loading", "saved", "sizes", "types", "functional"}
+WITHOUT = {
+    "fusion",
+    "inputs",
+    "loading",
+    "lr_scheduler",
+    "saved",
+    "sizes",
+    "types",
+    "functional",
+}
 
 
 @pytest.mark.parametrize("name", [*MODULES, "tilewright.atomic"])

@@ -17,6 +17,10 @@ MAKERS = {
     "Nesterov": lambda p: optim.Nesterov(p, lr=0.1),
     "Adam": lambda p: optim.Adam(p, lr=0.1, betas=(0.8, 0.9)),
     "AdamW": lambda p: optim.AdamW(p, lr=0.1),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.1, momentum=0.5, centered=True),
+    "Adagrad": lambda p: optim.Adagrad(
+        p, lr=0.1, lr_decay=0.1, initial_accumulator_value=0.2
+    ),
 }
 
 
@@ -59,11 +63,20 @@ def test_goes_on_to_the_same_bits(name, carry, tmp_path):
         assert p.data.tobytes() == q.data.tobytes()
 
 
-def test_form_is_pytorchs():
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Adam", {}),
+        ("RMSprop", {"momentum": 0.5, "centered": True}),
+        ("Adagrad", {}),
+    ],
+)
+def test_form_is_pytorchs(name, options):
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     params = parameters()
     peers = [torch.from_numpy(p.data.copy()).requires_grad_() for p in params]
-    ours, theirs = optim.Adam(params), torch.optim.Adam(peers)
+    ours = getattr(optim, name)(params, **options)
+    theirs = getattr(torch.optim, name)(peers, **options)
     train(ours, params, range(1))
     for p in peers:
         p.grad = torch.ones_like(p)

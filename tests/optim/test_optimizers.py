@@ -33,6 +33,16 @@ CASES = [
     ("Adam", "Adam", {"lr": 0.01, "weight_decay": 0.1}),
     ("AdamW", "AdamW", {}),
     ("AdamW", "AdamW", {"lr": 0.01, "weight_decay": 0.5, "betas": (0.8, 0.95)}),
+    ("RMSprop", "RMSprop", {}),
+    ("RMSprop", "RMSprop", {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    ("RMSprop", "RMSprop", {"alpha": 0.9, "eps": 1e-3, "centered": True}),
+    ("RMSprop", "RMSprop", {"alpha": 0.5, "momentum": 0.5, "centered": True}),
+    ("Adagrad", "Adagrad", {"lr": 0.1}),
+    (
+        "Adagrad",
+        "Adagrad",
+        {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5},
+    ),
 ]
 
 
@@ -111,7 +121,9 @@ def test_zero_grad():
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("make", [optim.Adam, optim.Momentum, optim.SGD])
+@pytest.mark.parametrize(
+    "make", [optim.Adam, optim.Momentum, optim.SGD, optim.RMSprop, optim.Adagrad]
+)
 def test_a_step_is_all_or_nothing(make, groups):
     params = parameters()
     for p, grad in zip(params, gradients(0), strict=True):

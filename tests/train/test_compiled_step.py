@@ -191,6 +191,46 @@ def test_learning_rate_may_change(case):
     assert state(case[0], optimizer) == before
 
 
+def test_momentum_may_change():
+    def run(compiled):
+        tw.manual_seed(0)
+        model = perceptron()
+        optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+        step = tw.compile_step(model, "cross_entropy", optimizer)
+        found, reasons = [], []
+        for number, (x, y) in enumerate(batches()):
+            # Without momentum there is nothing kept: that is another step.
+            optimizer.param_groups[0]["momentum"] = 0.9 - 0.02 * number
+            if number in (8, 9):
+                optimizer.param_groups[0]["momentum"] = 0.0
+            loss = step(x, y) if compiled else loop(model, optimizer, x, y)
+            found.append(loss.item())
+            reasons.append(step.reason)
+        return found, reasons
+
+    found, reasons = run(True)
+    assert reasons[4:8] == [None] * 4
+    assert "option" in reasons[8] or "recorded" in reasons[8]
+    assert found == run(False)[0]
+
+
+def test_optimizers_without_a_kernel_are_run():
+    def run(compiled):
+        tw.manual_seed(0)
+        model = perceptron()
+        optimizer = optim.RMSprop(model.parameters(), lr=0.01)
+        step = tw.compile_step(model, "cross_entropy", optimizer)
+        found = []
+        for x, y in batches():
+            loss = step(x, y) if compiled else loop(model, optimizer, x, y)
+            found.append(loss.item())
+        return found, step.reason
+
+    found, reason = run(True)
+    assert reason == "RMSprop is not one of the kernels"
+    assert found == run(False)[0]
+
+
 def test_evaluation_mode_is_recorded_anew(case):
     model, _, x, y, step = case
     model.eval()
@@ -322,6 +362,29 @@ def test_what_is_more_than_kernels_is_run(wrapper, reason):
     found, why = losses(True)
     assert reason in why
     assert found == losses(False)[0]
+
+
+def test_batch_normalization_is_run():
+    """Its running values move once a step, replayed or not."""
+
+    def run(compiled):
+        tw.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(54, 8), nn.BatchNorm1d(8), nn.Linear(8, 4),
+        )  # fmt: skip
+        optimizer = adam(model)
+        step = tw.compile_step(model, "cross_entropy", optimizer)
+        found = []
+        for x, y in batches():
+            loss = step(x, y) if compiled else loop(model, optimizer, x, y)
+            found.append(loss.item())
+        weights = [array.tobytes() for array in model.state_dict().values()]
+        return found, weights, step.reason
+
+    *ours, reason = run(True)
+    assert reason == "BatchNorm is not one of the kernels"
+    assert ours == list(run(False)[:2])
 
 
 def test_shared_weights_are_run():

@@ -125,3 +125,71 @@ class Conv2d(Module):
         if self.groups != 1:
             text += f", groups={self.groups}"
         return text if self.bias is not None else text + ", bias=False"
+
+
+class DepthwiseConv2d(Conv2d):
+    """A convolution of each channel by itself.
+
+    Parameters
+    ----------
+    in_channels : int
+        C.
+    kernel_size : int or pair
+        R and S.
+    stride, dilation : int or pair, default 1
+    padding : int, pair, "valid" or "same", default 0
+    depth_multiplier : int, default 1
+        Filters a channel, D: output ``c * D + d`` is of channel c.
+    bias : bool, default True
+
+    Attributes
+    ----------
+    weight : Parameter, shape (R, S, 1, C * D)
+    bias : Parameter, shape (C * D,), or None
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range.
+    TypeError
+        If a size is no int.
+
+    References
+    ----------
+    F. Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", 2017,
+    https://arxiv.org/abs/1610.02357.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import nn
+    >>> layer = nn.DepthwiseConv2d(3, 3, padding="same", depth_multiplier=2)
+    >>> layer(np.zeros((4, 32, 32, 3), np.float32)).shape
+    (4, 32, 32, 6)
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: PairLike,
+        stride: PairLike = 1,
+        padding: PaddingLike = 0,
+        dilation: PairLike = 1,
+        depth_multiplier: int = 1,
+        bias: bool = True,
+    ) -> None:
+        name = "DepthwiseConv2d"
+        channels = sizes.positive(name, "in_channels", in_channels)
+        self.depth_multiplier = sizes.positive(
+            name, "depth_multiplier", depth_multiplier
+        )
+        super().__init__(
+            channels,
+            channels * depth_multiplier,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups=channels,
+            bias=bias,
+        )

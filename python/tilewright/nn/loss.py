@@ -22,7 +22,7 @@ def _checked(loss: Module, reduction: str) -> str:
 
 
 class CrossEntropyLoss(Module):
-    """Cross-entropy of ``softmax(input)`` and class numbers.
+    """Cross-entropy of ``softmax(input)`` and class numbers or probabilities.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class CrossEntropyLoss(Module):
         self.reduction = _checked(self, reduction)
 
     def forward(self, input: TensorLike, target: TensorLike) -> Tensor:
-        """Logits (..., C) and class numbers (...) to the loss."""
+        """Logits (..., C), and class numbers (...) or probabilities, to the loss."""
         return functional.cross_entropy(
             input,
             target,
@@ -123,6 +123,37 @@ class L1Loss(_Loss):
     def forward(self, x: TensorLike, target: TensorLike) -> Tensor:
         """Outputs and targets of one shape to the loss."""
         return functional.l1_loss(x, target, self.reduction)
+
+
+class HuberLoss(_Loss):
+    """Half the squares of small differences, and lines where they exceed `delta`.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}, default "mean"
+    delta : float, default 1.0
+
+    Raises
+    ------
+    ValueError
+        If there is no such reduction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import nn
+    >>> x = np.array([1, 4], np.float32)
+    >>> nn.HuberLoss()(x, np.zeros(2, np.float32)).item()
+    2.0
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        self.delta = checks.number("HuberLoss", "delta", delta)
+
+    def forward(self, x: TensorLike, target: TensorLike) -> Tensor:
+        """Outputs and targets of one shape to the loss."""
+        return functional.huber_loss(x, target, self.reduction, self.delta)
 
 
 class BCELoss(_Loss):

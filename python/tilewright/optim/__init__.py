@@ -1,4 +1,4 @@
-"""Optimizers: each a thin holder of state around one kernel.
+"""Optimizers, schedules of their learning rates, and limits on gradients.
 
     opt = optim.Adam(model.parameters(), lr=1e-3)
     loss = nn.functional.cross_entropy(model(x), y)
@@ -6,11 +6,28 @@
     loss.backward()
     opt.step()
 
-Names and behaviour are PyTorch's, and so is the state dict.
+Names and behaviour are PyTorch's, and so is the state dict. Adam and SGD run a kernel
+of their own; the others are composed of NumPy operations.
 """
 
+from tilewright.optim import lr_scheduler
+from tilewright.optim.adagrad import Adagrad
 from tilewright.optim.adam import Adam, AdamW
+from tilewright.optim.clipping import clip_grad_norm_, clip_grad_value_
 from tilewright.optim.optimizer import Optimizer
+from tilewright.optim.rmsprop import RMSprop
 from tilewright.optim.sgd import SGD, Momentum, Nesterov
 
-__all__ = ["SGD", "Adam", "AdamW", "Momentum", "Nesterov", "Optimizer"]
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "lr_scheduler",
+]

@@ -45,10 +45,11 @@ class Slot:
         self.step = 0
         self.arrays: list[Array] = []
 
-    def kept(self, names: tuple[str, ...]) -> list[Array]:
-        """The arrays of these names, zero where they are wanted for the first time."""
+    def kept(self, names: tuple[str, ...], initial: float = 0.0) -> list[Array]:
+        """The arrays of these names, `initial` where they are wanted first."""
         if len(self.arrays) != len(names):
-            self.arrays = [np.zeros_like(self.tensor._data, order="C") for _ in names]
+            data = self.tensor._data
+            self.arrays = [np.full_like(data, initial, order="C") for _ in names]
         return self.arrays
 
 
@@ -241,7 +242,7 @@ class Optimizer:
     def _updates(self, group: Group, slots: list[Slot]) -> list[Update]:
         """Parameters with a gradient, apart by how often they were moved before."""
         found: dict[int, Update] = {}
-        names = self.state_names(group)
+        names, initial = self.state_names(group), self.initial_state(group)
         for slot in slots:
             tensor = slot.tensor
             grad = tensor._grad
@@ -255,13 +256,18 @@ class Optimizer:
             update.slots.append(slot)
             update.params.append(tensor._data)
             update.grads.append(grad._data)
-            for arrays, array in zip(update.states, slot.kept(names), strict=True):
+            kept = slot.kept(names, initial)
+            for arrays, array in zip(update.states, kept, strict=True):
                 arrays.append(array)
         return list(found.values())
 
     def state_names(self, group: Group) -> tuple[str, ...]:
         """Names of the arrays that are kept for each parameter of a group."""
         raise NotImplementedError
+
+    def initial_state(self, group: Group) -> float:
+        """What those arrays are filled with before the first step."""
+        return 0.0
 
     def check_options(self, group: Group) -> None:
         """Raise ValueError or TypeError where an option of a group is wrong."""

@@ -54,7 +54,7 @@ class SGD(Optimizer):
     """
 
     kernel = "sgd_step"
-    recorded_options = ("lr", "weight_decay")
+    recorded_options = ("lr", "momentum", "weight_decay")
 
     def state_names(self, group: Group) -> tuple[str, ...]:
         """What is kept for each parameter of a group."""

@@ -130,6 +130,9 @@ class StepPlan:
                 ):
                     return "an option of the optimizer has changed"
                 self._optimizer.check_options(moved.group)
+                names = self._optimizer.state_names(moved.group)
+                if len(names) != len(moved.arrays[0]):
+                    return "an option of the optimizer has changed"
                 moved.options = options
         return None
 

@@ -13,6 +13,15 @@ from tilewright.nn.functional.activation import (
     softmax,
     tanh,
 )
+from tilewright.nn.functional.composed_activation import (
+    elu,
+    hardsigmoid,
+    relu6,
+    selu,
+    silu,
+    softplus,
+    softsign,
+)
 from tilewright.nn.functional.convolution import conv2d, conv2d_max_pool2d
 from tilewright.nn.functional.cross_entropy import cross_entropy
 from tilewright.nn.functional.dropout import dropout
@@ -20,9 +29,11 @@ from tilewright.nn.functional.linear import linear
 from tilewright.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    huber_loss,
     l1_loss,
     mse_loss,
 )
+from tilewright.nn.functional.normalization import batch_norm
 from tilewright.nn.functional.pooling import (
     avg_pool2d,
     global_avg_pool2d,
@@ -33,16 +44,20 @@ from tilewright.nn.functional.shaping import flatten
 
 __all__ = [
     "avg_pool2d",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "conv2d",
     "conv2d_max_pool2d",
     "cross_entropy",
     "dropout",
+    "elu",
     "flatten",
     "gelu",
     "global_avg_pool2d",
     "global_max_pool2d",
+    "hardsigmoid",
+    "huber_loss",
     "l1_loss",
     "leaky_relu",
     "linear",
@@ -50,7 +65,12 @@ __all__ = [
     "max_pool2d",
     "mse_loss",
     "relu",
+    "relu6",
+    "selu",
     "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
+    "softsign",
     "tanh",
 ]

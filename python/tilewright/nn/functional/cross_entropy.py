@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from tilewright import kernels
 from tilewright.autograd import Tensor
 from tilewright.autograd.function import Context, Function, Gradients
+from tilewright.kernels import checks
 from tilewright.nn.types import Array, TensorLike
 
 
@@ -51,6 +56,57 @@ class _CrossEntropy(Function):
         return dlogits if dy == 1 else dlogits * dy, None, None
 
 
+class _SoftCrossEntropy(Function):
+    """Targets that are probabilities of the classes."""
+
+    gradient_memory = "new"
+
+    @staticmethod
+    def forward(
+        ctx: Context,
+        logits: Array,
+        target: Array,
+        class_weight: Array | None,
+        *,
+        label_smoothing: float,
+        reduction: str,
+    ) -> Array:
+        op = "cross_entropy"
+        logits = checks.floating(op, "input", logits, None)
+        if target.shape != logits.shape or not target.ndim:
+            raise ValueError(
+                f"{op}: target must have input's shape {logits.shape} where it is of "
+                f"probabilities, got {target.shape}"
+            )
+        checks.choice(op, "reduction", reduction, ("mean", "sum", "none"))
+        C = logits.shape[-1]
+        smooth = checks.number(op, "label_smoothing", label_smoothing, 0.0, 1.0)
+        target = target.astype(logits.dtype)
+        if smooth:
+            target = target * (1 - smooth) + smooth / C
+        if class_weight is not None:
+            target = target * checks.like(
+                op, "class_weight", class_weight, (C,), "input", logits
+            )
+        scores = kernels.log_softmax(logits)
+        # The mean of nothing is NaN, as in PyTorch, and no warning.
+        rows = logits.size // C or float("nan")
+        ctx.divisor = rows if reduction == "mean" else 1
+        ctx.save_for_backward(scores, target)
+        with np.errstate(all="ignore"):
+            losses = -np.add.reduce(scores * target, axis=-1)
+            if reduction == "none":
+                return np.asarray(losses)
+            return np.asarray(np.add.reduce(losses, axis=None) / ctx.divisor)
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Gradients:
+        scores, target = ctx.saved
+        share = np.exp(scores) * target.sum(axis=-1, keepdims=True)
+        scale = (dy[..., None] if dy.ndim else dy) / ctx.divisor
+        return (share - target) * scale, None, None
+
+
 def _rows(logits: Array, labels: Array) -> tuple[Array, Array]:
     """Logits of sequences or pixels as rows, their labels as one line."""
     *positions, C = logits.shape
@@ -77,34 +133,37 @@ def cross_entropy(
     ignore_index: int | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy of ``softmax(input)`` and class numbers.
+    """Cross-entropy of ``softmax(input)`` and class numbers or probabilities.
 
     Parameters
     ----------
     input : Tensor or ndarray, shape (N, C) or (..., C)
         Logits.
-    target : Tensor or ndarray, shape (N,) or (...)
-        int32 or int64, each in ``[0, C)`` or equal to `ignore_index`.
+    target : Tensor or ndarray, shape (N,) or (...), or input's
+        int32 or int64, each in ``[0, C)`` or equal to `ignore_index`; or floats of
+        input's shape, the probabilities of the classes.
     class_weight : Tensor or ndarray, shape (C,), optional
         Weight of each class; a constant.
     label_smoothing : float, default 0.0
         In ``[0, 1]``: the share of the target that goes to all classes evenly.
     ignore_index : int, optional
-        Rows of this label have no loss, no gradient and no share in the mean.
+        Rows of this label have no loss, no gradient and no share in the mean. Not
+        for probabilities.
     reduction : {"mean", "sum", "none"}, default "mean"
-        The mean is weighted by the classes' weights.
+        The mean is weighted by the classes' weights; with probabilities it is over
+        the rows, as in PyTorch.
 
     Returns
     -------
-    Tensor, shape () or, with "none", that of the target
+    Tensor, shape () or, with "none", input's without the last axis
 
     Raises
     ------
     ValueError
         If shapes do not agree, or a label or a number is out of range.
     TypeError
-        If input is of another dtype than float32 or float64, or the labels are no
-        int32 or int64.
+        If input is of another dtype than float32 or float64, or the target is
+        neither int32, int64 nor floats.
 
     References
     ----------
@@ -122,6 +181,20 @@ def cross_entropy(
     """
     if isinstance(class_weight, Tensor):
         class_weight = class_weight.data
+    data: Any = target.data if isinstance(target, Tensor) else target
+    if isinstance(data, np.ndarray) and data.dtype.kind == "f":
+        if ignore_index is not None:
+            raise ValueError(
+                "cross_entropy: ignore_index is for class numbers, the target is of "
+                f"{data.dtype.name}"
+            )
+        return _SoftCrossEntropy.apply(
+            input,
+            data,
+            class_weight,
+            label_smoothing=label_smoothing,
+            reduction=reduction,
+        )
     return _CrossEntropy.apply(
         input,
         target,

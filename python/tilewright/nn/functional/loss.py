@@ -53,6 +53,30 @@ class _L1Loss(Function):
         return _both(ctx, np.sign(difference) * _per_element(ctx, dy, difference))
 
 
+class _HuberLoss(Function):
+    gradient_memory = "new"
+
+    @staticmethod
+    def forward(
+        ctx: Context, x: Array, target: Array, *, reduction: str, delta: float
+    ) -> Array:
+        x, target = _pair("huber_loss", ctx, x, target, reduction)
+        ctx.delta = delta
+        with np.errstate(all="ignore"):
+            difference = x - target
+            ctx.save_for_backward(difference)
+            size = np.abs(difference)
+            near = difference * difference / 2
+            far = delta * (size - delta / 2)
+            return _reduced(np.where(size <= delta, near, far), reduction)
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Gradients:
+        (difference,) = ctx.saved
+        slope = np.clip(difference, -ctx.delta, ctx.delta)
+        return _both(ctx, slope * _per_element(ctx, dy, difference))
+
+
 class _BinaryCrossEntropy(Function):
     gradient_memory = "new"
 
@@ -221,6 +245,49 @@ def l1_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tenso
     2.0
     """
     return _L1Loss.apply(x, target, reduction=reduction)
+
+
+def huber_loss(
+    x: TensorLike, target: TensorLike, reduction: str = "mean", delta: float = 1.0
+) -> Tensor:
+    """Half the squares of small differences, and lines where they exceed `delta`.
+
+    With d the difference: ``d**2 / 2`` where ``abs(d) <= delta``, else
+    ``delta * (abs(d) - delta / 2)``.
+
+    Parameters
+    ----------
+    x, target : Tensor or ndarray, of one shape
+    reduction : {"mean", "sum", "none"}, default "mean"
+        The mean is over all elements.
+    delta : float, default 1.0
+
+    Returns
+    -------
+    Tensor, shape () or, with "none", that of x
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, delta is not above 0, or there is no such reduction.
+    TypeError
+        If x is of another dtype than float32 or float64, or the target not numeric.
+
+    References
+    ----------
+    P. J. Huber, "Robust Estimation of a Location Parameter", 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright.nn import functional
+    >>> x = np.array([1, 4], np.float32)
+    >>> functional.huber_loss(x, np.zeros(2, np.float32)).item()
+    2.0
+    """
+    if not checks.number("huber_loss", "delta", delta):
+        raise ValueError(f"huber_loss: delta must be above 0, got {delta}")
+    return _HuberLoss.apply(x, target, reduction=reduction, delta=float(delta))
 
 
 def binary_cross_entropy(

@@ -1,0 +1,116 @@
+"""Limits on gradients, between ``backward`` and ``step``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright.autograd import Tensor, watch
+from tilewright.kernels import checks
+
+Array = NDArray[Any]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0
+) -> float:
+    """Scale all gradients so that their common norm is at most `max_norm`.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        Those without a gradient are passed over.
+    max_norm : float
+    norm_type : float, default 2.0
+        The p of the p-norm; ``inf`` for the largest magnitude.
+
+    Returns
+    -------
+    float
+        The norm before. Where it is not finite no gradient is changed.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a number is out of range or none.
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent
+    neural networks", ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import nn, optim
+    >>> weight = nn.Parameter(np.zeros(2, np.float32))
+    >>> weight.grad = np.array([3, 4], np.float32)
+    >>> optim.clip_grad_norm_([weight], max_norm=1.0)
+    5.0
+    >>> weight.grad
+    tensor([0.6000, 0.8000])
+    """
+    max_norm = checks.number("clip_grad_norm_", "max_norm", max_norm)
+    if norm_type != math.inf:
+        checks.number("clip_grad_norm_", "norm_type", norm_type, 1.0)
+    grads = _gradients(parameters)
+    norm = _norm([grad.data for grad in grads], norm_type)
+    scale = max_norm / (norm + 1e-6)
+    if scale < 1.0 and math.isfinite(norm):
+        for grad in grads:
+            _replace(grad, grad.data * grad.dtype.type(scale))
+    return norm
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Limit each element of all gradients to ``[-clip_value, clip_value]``.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        Those without a gradient are passed over.
+    clip_value : float
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the number is out of range or none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import nn, optim
+    >>> weight = nn.Parameter(np.zeros(2, np.float32))
+    >>> weight.grad = np.array([3, -0.5], np.float32)
+    >>> optim.clip_grad_value_([weight], 1.0)
+    >>> weight.grad
+    tensor([ 1.0000, -0.5000])
+    """
+    limit = checks.number("clip_grad_value_", "clip_value", clip_value)
+    for grad in _gradients(parameters):
+        _replace(grad, np.clip(grad.data, -limit, limit))
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    each = [parameters] if isinstance(parameters, Tensor) else parameters
+    return [tensor.grad for tensor in each if tensor.grad is not None]
+
+
+def _norm(grads: list[Array], p: float) -> float:
+    """Norm of all elements, added up in float64 in the order of the parameters."""
+    with np.errstate(all="ignore"):
+        if p == math.inf:
+            largest = [np.abs(grad).max(initial=0.0) for grad in grads]
+            return float(np.max(largest, initial=0.0))
+        powers = [float(np.sum(np.abs(grad.astype(np.float64)) ** p)) for grad in grads]
+    return float(sum(powers) ** (1 / p))
+
+
+def _replace(grad: Tensor, values: Array) -> None:
+    watch.report("a change of gradients")
+    np.copyto(grad.data, values)
+    grad._version.number += 1
