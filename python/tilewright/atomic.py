@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(
+    path: Path, data: bytes, before_replacing: Callable[[], None] | None = None
+) -> None:
     """Write a file so that `path` holds either the old content or all of the new.
 
     Parameters
@@ -16,6 +19,9 @@ def write_atomic(path: Path, data: bytes) -> None:
     path : Path
         Its folder is made where it is missing.
     data : bytes
+    before_replacing : callable, optional
+        Called when the new content is on the disk and before it takes the old one's
+        place.
 
     Examples
     --------
@@ -35,6 +41,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         mask = os.umask(0)
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)
+        if before_replacing is not None:
+            before_replacing()
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):

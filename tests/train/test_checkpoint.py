@@ -88,7 +88,7 @@ def test_foreign_missing_and_newer_files(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_FORMAT", 99)
     save_tree(tmp_path / "newer", {})
     monkeypatch.undo()
-    with pytest.raises(ValueError, match="has format 99, this version reads 1"):
+    with pytest.raises(ValueError, match="has format 99, this version reads 2"):
         load_tree(tmp_path / "newer")
 
 

@@ -61,10 +61,10 @@ def test_state_goes_on_exactly():
 @pytest.mark.parametrize(
     ("metrics", "error", "message"),
     [
-        (["f1"], ValueError, "unknown metric 'f1'; expected one of accuracy"),
+        (["f2"], ValueError, "unknown metric 'f2'; expected one of accuracy"),
         (["accuracy", "accuracy"], ValueError, "two metrics are named 'accuracy'"),
         ("accuracy", TypeError, "metrics must be a list, got 'accuracy'"),
-        ([3], TypeError, "a metric must be a name or a function, got int"),
+        ([3], TypeError, "a metric must be a name, a Metric or a f.*got int"),
     ],
 )
 def test_bad_metrics(metrics, error, message):

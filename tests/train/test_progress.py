@@ -5,12 +5,11 @@ import sys
 import pytest
 import toy
 
-from tilewright.train import progress
-from tilewright.train.progress import (
-    LiveProgress,
-    PlainProgress,
+from tilewright.train.callbacks.progress import (
+    LiveDisplay,
+    PlainDisplay,
     Snapshot,
-    make_progress,
+    make_display,
 )
 
 
@@ -46,7 +45,7 @@ def test_silence(capsys):
 
 
 def test_plain_line_within_a_long_epoch(capsys):
-    PlainProgress().batch(snapshot())
+    PlainDisplay().batch(snapshot())
     assert capsys.readouterr().out == (
         "epoch 2/5  30/60  loss 0.2500  accuracy 0.9375  8,123 images/s  1:15 left\n"
     )
@@ -55,7 +54,7 @@ def test_plain_line_within_a_long_epoch(capsys):
 def test_live_line(monkeypatch):
     rich = pytest.importorskip("rich.console", reason="the live line needs Rich")
     output = terminal(monkeypatch)
-    live = LiveProgress(rich.Console(file=output, force_terminal=True, width=120))
+    live = LiveDisplay(rich.Console(file=output, force_terminal=True, width=120))
     live.batch(snapshot())
     shown = output.getvalue()
     for part in ("epoch 2/5", "loss 0.2500", "accuracy 0.9375", "8,123 images/s"):
@@ -72,9 +71,9 @@ def test_live_line_is_redrawn_at_most_ten_times_a_second(monkeypatch):
     pytest.importorskip("rich", reason="the live line needs Rich")
     terminal(monkeypatch)
     drawn = []
-    draw = LiveProgress.batch
+    draw = LiveDisplay.batch
     monkeypatch.setattr(
-        LiveProgress, "batch", lambda self, s: (drawn.append(s), draw(self, s))
+        LiveDisplay, "batch", lambda self, s: (drawn.append(s), draw(self, s))
     )
     history = toy.trainer().fit(toy.images(), 10, batch_size=4)
     assert 1 <= len(drawn) <= 1 + sum(history.seconds) / 0.1
@@ -82,11 +81,10 @@ def test_live_line_is_redrawn_at_most_ten_times_a_second(monkeypatch):
 
 
 def test_kind_follows_the_output(monkeypatch):
-    assert isinstance(make_progress(True), PlainProgress)
-    assert type(make_progress(False)) is progress.Progress
+    assert isinstance(make_display(), PlainDisplay)
     terminal(monkeypatch)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(make_progress(True), PlainProgress)
+    assert isinstance(make_display(), PlainDisplay)
 
 
 def test_terminal_without_rich_still_trains(monkeypatch):

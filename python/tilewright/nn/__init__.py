@@ -40,6 +40,7 @@ from tilewright.nn.module import Module
 from tilewright.nn.normalization import BatchNorm1d, BatchNorm2d
 from tilewright.nn.parameter import Parameter
 from tilewright.nn.pooling import AvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d
+from tilewright.nn.regularization import L1, L1L2, L2, penalty, regularize
 from tilewright.nn.serialization import load, save
 from tilewright.nn.shaping import Flatten
 
@@ -60,7 +61,10 @@ __all__ = [
     "GlobalMaxPool2d",
     "Hardsigmoid",
     "HuberLoss",
+    "L1",
+    "L1L2",
     "L1Loss",
+    "L2",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
@@ -82,5 +86,7 @@ __all__ = [
     "functional",
     "init",
     "load",
+    "penalty",
+    "regularize",
     "save",
 ]

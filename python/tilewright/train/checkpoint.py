@@ -1,14 +1,16 @@
 """One safetensors file that holds all a run needs to go on bit for bit.
 
 Arrays are tensors of the file; everything else (counters, the random state, the
-loader's place, the history) is JSON in its metadata. Nothing in it is executed on
-loading, unlike a pickle.
+loader's place, the history) is JSON in its metadata, and so is a checksum over all of
+it: a bit that has flipped is noticed. Nothing is executed on loading, unlike a pickle.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,15 @@ from tilewright.safetensors_file import open_safetensors
 
 CHECKPOINT_NAME = "checkpoint.safetensors"
 _METADATA_KEY = "tilewright"
-_FORMAT = 1
+_CHECKSUM_KEY = "tilewright.sha256"
+_FORMAT = 2
 
 
-def save_tree(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
+def save_tree(
+    path: str | os.PathLike[str],
+    tree: dict[str, Any],
+    before_replacing: Callable[[], None] | None = None,
+) -> None:
     """Write nested dictionaries, lists, arrays and plain values to one file.
 
     Parameters
@@ -32,11 +39,15 @@ def save_tree(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
         A safetensors file; replaced whole or not at all.
     tree : dict of str
         Leaves are NumPy arrays, numbers, strings, booleans and None.
+    before_replacing : callable, optional
+        Called when the new file is on the disk, before it takes the old one's place.
 
     Raises
     ------
     TypeError
         If a leaf is of another type.
+    OSError
+        If it cannot be written; the old file is then still there.
     ImportError
         If safetensors is not installed.
 
@@ -53,9 +64,13 @@ def save_tree(path: str | os.PathLike[str], tree: dict[str, Any]) -> None:
     """
     safetensors = require("safetensors.numpy", extra="train")
     tensors: dict[str, np.ndarray[Any, Any]] = {}
-    skeleton = {"format": _FORMAT, "tree": _pack(tree, "", tensors)}
-    metadata = {_METADATA_KEY: json.dumps(skeleton)}
-    write_atomic(Path(path), safetensors.save(tensors, metadata=metadata))
+    skeleton = json.dumps({"format": _FORMAT, "tree": _pack(tree, "", tensors)})
+    metadata = {
+        _METADATA_KEY: skeleton,
+        _CHECKSUM_KEY: _checksum(skeleton, tensors),
+    }
+    content = safetensors.save(tensors, metadata=metadata)
+    write_atomic(Path(path), content, before_replacing)
 
 
 def load_tree(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -74,22 +89,45 @@ def load_tree(path: str | os.PathLike[str]) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or was not written by `save_tree`.
+        If the file is damaged, by its checksum or otherwise, or was not written by
+        `save_tree`.
     ImportError
         If safetensors is not installed.
     """
     with open_safetensors(path) as file:
         metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _METADATA_KEY not in metadata:
-        raise ValueError(f"{path}: was not written by tilewright's trainer")
-    skeleton = json.loads(metadata[_METADATA_KEY])
-    if skeleton["format"] != _FORMAT:
-        raise ValueError(
-            f"{path}: has format {skeleton['format']}, this version reads {_FORMAT}"
-        )
-    tree: dict[str, Any] = _unpack(skeleton["tree"], tensors)
-    return tree
+        if _METADATA_KEY not in metadata:
+            raise ValueError(f"{path}: was not written by tilewright's trainer")
+        try:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: holds types that NumPy lacks") from error
+    text = metadata[_METADATA_KEY]
+    try:
+        skeleton = json.loads(text)
+        version = skeleton["format"]
+        if version == _FORMAT and metadata.get(_CHECKSUM_KEY) == _checksum(
+            text, tensors
+        ):
+            tree = _unpack(skeleton["tree"], tensors)
+            if isinstance(tree, dict):
+                return tree
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: damaged; its description cannot be read") from error
+    if version != _FORMAT:
+        raise ValueError(f"{path}: has format {version}, this version reads {_FORMAT}")
+    raise ValueError(f"{path}: damaged; its content does not have its checksum")
+
+
+def _checksum(skeleton: str, tensors: dict[str, np.ndarray[Any, Any]]) -> str:
+    """SHA-256 of the description and of each array with its name and form."""
+    digest = hashlib.sha256(skeleton.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        about = json.dumps([name, array.dtype.str, array.shape])
+        digest.update(about.encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _pack(value: Any, path: str, tensors: dict[str, np.ndarray[Any, Any]]) -> Any:

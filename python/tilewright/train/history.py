@@ -23,6 +23,8 @@ class History:
         Duration of each epoch without validation.
     interrupted : bool
         Whether the run was ended by Ctrl-C before its last epoch.
+    stopped : str or None
+        Why a callback ended the run before its last epoch.
 
     Examples
     --------
@@ -39,6 +41,7 @@ class History:
         self.history: dict[str, list[float]] = {}
         self.seconds: list[float] = []
         self.interrupted = False
+        self.stopped: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -70,6 +73,7 @@ class History:
             "history": {name: list(column) for name, column in self.history.items()},
             "seconds": list(self.seconds),
             "interrupted": self.interrupted,
+            "stopped": self.stopped,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -82,6 +86,7 @@ class History:
         self.history = {name: list(col) for name, col in state["history"].items()}
         self.seconds = list(state["seconds"])
         self.interrupted = bool(state["interrupted"])
+        self.stopped = state.get("stopped")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the history as JSON (NaN as Python's json writes it).
@@ -139,4 +144,6 @@ class History:
     def __repr__(self) -> str:
         last = {name: round(column[-1], 4) for name, column in self.history.items()}
         ended = ", interrupted" if self.interrupted else ""
+        if self.stopped:
+            ended += ", stopped"
         return f"History(epochs={self.epochs}{ended}, last={last})"

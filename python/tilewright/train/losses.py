@@ -18,6 +18,7 @@ LOSSES: dict[str, LossFunction] = {
     "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
     "mse_loss": functional.mse_loss,
     "l1_loss": functional.l1_loss,
+    "huber_loss": functional.huber_loss,
 }
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from tilewright import random
 from tilewright.data import ArrayDataset, DataLoader
-from tilewright.train.checkpoint import load_tree, save_tree
+from tilewright.nn import Module
+from tilewright.optim import Optimizer
+from tilewright.train.callbacks.callback import Callback
 from tilewright.train.history import History
 from tilewright.train.interrupt import StopRequest, stop_on_interrupt
 from tilewright.train.metrics import RunningMeans
-from tilewright.train.progress import Progress, Snapshot, make_progress
 
 if TYPE_CHECKING:
     from tilewright.train.trainer import Trainer
@@ -23,7 +25,28 @@ Data = ArrayDataset | DataLoader | tuple[ArrayLike, ArrayLike]
 
 
 class Run:
-    """One call of `fit`: where it is, and how that is saved and restored."""
+    """One call of `fit`: where it is, and how that is saved and restored.
+
+    Callbacks see it at each of their turns.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    loader : DataLoader
+        Of the training data.
+    epochs : int
+        How many there are to be.
+    history : History
+        Of the epochs that are done.
+    inputs : tuple of ndarray
+        x and y of the latest batch; only where a callback has `on_gradients`.
+    loss : float
+        Of the latest batch.
+    held : bool
+        Whether a callback has held back the step of the latest batch.
+    rate : float
+        Samples a second in the epoch that is under way, or in the last one.
+    """
 
     def __init__(
         self,
@@ -31,110 +54,209 @@ class Run:
         loader: DataLoader,
         validation: DataLoader | None,
         epochs: int,
-        checkpoint: Path | None,
+        callbacks: list[Callback],
     ) -> None:
         self.trainer = trainer
         self.loader = loader
         self.validation = validation
         self.epochs = epochs
-        self.checkpoint = checkpoint
+        self.callbacks = sorted(callbacks, key=lambda each: each.priority)
         self.history = History()
         self.means = RunningMeans(trainer.metrics)
-        self.seconds = 0.0
+        self.inputs: tuple[Any, Any] = (None, None)
+        self.loss = float("nan")
+        self.held = False
+        # Of the epoch under way: time before it was resumed, and since.
+        self._seconds = 0.0
+        self._began: float | None = None
+        self._seen = 0
+        self._rate = float("nan")
 
-    def execute(self, verbose: bool) -> None:
-        """Train up to the last epoch or the first Ctrl-C."""
-        self.history.interrupted = False
-        progress = make_progress(verbose)
+    @property
+    def model(self) -> Module:
+        """The model that is trained."""
+        return self.trainer.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer."""
+        return self.trainer.optimizer
+
+    @property
+    def batch(self) -> int:
+        """Number of the latest batch in its epoch, from 1."""
+        return self.loader.position
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return len(self.loader)
+
+    @property
+    def rate(self) -> float:
+        """Samples a second in the epoch under way, or in the one just done."""
+        if self._began is not None:
+            elapsed = max(time.perf_counter() - self._began, 1e-9)
+            self._rate = (self.means.samples - self._seen) / elapsed
+        return self._rate
+
+    def stop(self, reason: str) -> None:
+        """End the run after this turn of the callbacks.
+
+        Parameters
+        ----------
+        reason : str
+            Kept as `history.stopped`.
+        """
+        self.history.stopped = reason
+
+    def execute(self) -> None:
+        """Train up to the last epoch, the first Ctrl-C, or a callback's end."""
+        history = self.history
+        history.interrupted, history.stopped = False, None
         try:
             with stop_on_interrupt() as stop:
-                while self.history.epochs < self.epochs and not stop.requested:
-                    self._epoch(stop, progress)
-                self.history.interrupted = stop.requested
+                for callback in self.callbacks:
+                    callback.on_fit_begin(self)
+                while history.epochs < self.epochs and not (
+                    stop.requested or history.stopped
+                ):
+                    self._epoch(stop)
+                history.interrupted = stop.requested
         except KeyboardInterrupt:
             # A second Ctrl-C, or one that is not ours to catch: the step may be
             # torn, so the checkpoint of the last epoch is left as it is.
-            self.history.interrupted = True
+            history.interrupted = True
         finally:
-            progress.close()
-        if self.history.interrupted:
-            progress.message(f"interrupted after {self.history.epochs} full epochs")
+            for callback in reversed(self.callbacks):
+                callback.on_fit_end(self)
 
-    def _epoch(self, stop: StopRequest, progress: Progress) -> None:
+    def _epoch(self, stop: StopRequest) -> None:
         """Train one epoch, or the rest of one, then validate and save."""
         trainer, loader, means = self.trainer, self.loader, self.means
         trainer.model.train()
+        looks_at_gradients = self._overriding("on_gradients")
+        step = trainer.train_batch
+        if looks_at_gradients:
+            step = functools.partial(self._open_step, looks_at_gradients)
+        at_batch_end = [c.on_batch_end for c in self._overriding("on_batch_end")]
         batches = len(loader)
-        seen_before, seconds_before = means.samples, self.seconds
-        began = time.perf_counter()
+        self._seen, self._began = means.samples, time.perf_counter()
+        for callback in self.callbacks:
+            callback.on_epoch_begin(self)
         for x, y in loader:
-            loss, outputs = trainer.train_batch(x, y)
-            means.update(loss, outputs, y)
-            now = time.perf_counter()
-            if now >= progress.due:
-                rate = (means.samples - seen_before) / (now - began)
-                progress.batch(self._snapshot(rate, self._left(rate)))
-            if stop.requested and loader.position < batches:
-                self.seconds = seconds_before + time.perf_counter() - began
-                self.save()
+            self.loss, outputs = step(x, y)
+            means.update(self.loss, outputs, y)
+            for hook in at_batch_end:
+                hook(self)
+            if self.history.stopped:
+                self._clock()
                 return
-        elapsed = time.perf_counter() - began
-        self.seconds = seconds_before + elapsed
+            if stop.requested and loader.position < batches and not self.held:
+                for callback in self.callbacks:
+                    callback.on_interrupt(self)
+                self._clock()
+                return
+        self._clock()
         values = means.result()
         if self.validation is not None:
+            for callback in self.callbacks:
+                callback.on_validation_begin(self)
             scores = trainer.evaluate(self.validation)
             values.update({f"val_{name}": value for name, value in scores.items()})
-        self.history.append(values, self.seconds)
-        rate = (means.samples - seen_before) / max(elapsed, 1e-9)
-        line = self._snapshot(rate, self.seconds)
-        line.epoch, line.batch, line.values = self.history.epochs, batches, values
-        self.means = RunningMeans(trainer.metrics)
-        self.seconds = 0.0
-        self.save()
-        progress.epoch(line)
+        self.history.append(values, self._seconds)
+        self.means, self._seconds = RunningMeans(trainer.metrics), 0.0
+        for callback in self.callbacks:
+            callback.on_epoch_end(self, values)
 
-    def _snapshot(self, rate: float, seconds: float) -> Snapshot:
-        return Snapshot(
-            epoch=self.history.epochs + 1,
-            epochs=self.epochs,
-            batch=self.loader.position,
-            batches=len(self.loader),
-            values=self.means.result(),
-            rate=rate,
-            seconds=seconds,
-        )
+    def _clock(self) -> None:
+        """Stop the clock of the epoch."""
+        self._rate = self.rate
+        if self._began is not None:
+            self._seconds += time.perf_counter() - self._began
+            self._began = None
 
-    def _left(self, rate: float) -> float:
-        samples = (self.epochs - self.history.epochs) * self.loader.samples
-        return (samples - self.means.samples) / rate
+    def _overriding(self, method: str) -> list[Callback]:
+        """The callbacks that define a method of their own."""
+        base = getattr(Callback, method)
+        return [c for c in self.callbacks if getattr(type(c), method) is not base]
 
-    def save(self) -> None:
-        """Write the checkpoint, where one is asked for."""
-        if self.checkpoint is None:
-            return
-        state = {
-            "model": self.trainer.model.state_dict(),
-            "optimizer": self.trainer.optimizer.state_dict(),
+    def _open_step(
+        self, callbacks: list[Callback], x: NDArray[Any], y: NDArray[Any]
+    ) -> tuple[float, NDArray[Any]]:
+        """One step, with callbacks between the gradients and the optimizer."""
+        self.inputs = x, y
+        loss, outputs = self.trainer.gradients(x, y)
+        self.loss = loss.item()
+        self.held = any(callback.on_gradients(self) is False for callback in callbacks)
+        if not self.held:
+            self.trainer.optimizer.step()
+        return self.loss, outputs.data
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on to the same bits, for `save_tree`."""
+        seconds = self._seconds
+        if self._began is not None:
+            seconds += time.perf_counter() - self._began
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "random": random.get_state(),
             "loader": self.loader.state_dict(),
             "history": self.history.state_dict(),
             "means": self.means.state_dict(),
-            "seconds": self.seconds,
+            "seconds": seconds,
+            "callbacks": {
+                name: callback.state_dict() for name, callback in self._named()
+            },
         }
-        save_tree(self.checkpoint, state)
 
-    def load(self) -> None:
-        """Go back to where the checkpoint was written."""
-        assert self.checkpoint is not None
-        state = load_tree(self.checkpoint)
-        # What may refuse the state comes before what changes the model.
-        self.loader.load_state_dict(state["loader"])
-        self.means.load_state_dict(state["means"])
-        self.trainer.model.load_state_dict(state["model"])
-        self.trainer.optimizer.load_state_dict(state["optimizer"])
-        random.set_state(state["random"])
-        self.history.load_state_dict(state["history"])
-        self.seconds = state["seconds"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was taken.
+
+        Parameters
+        ----------
+        state : dict
+
+        Raises
+        ------
+        ValueError
+            If it is of another model, optimizer or data; the model is then as it was.
+        TypeError
+            If something in it is of another type.
+        """
+        parts = ("model", "optimizer", "random", "loader", "history", "means")
+        missing = [name for name in (*parts, "seconds") if name not in state]
+        if missing:
+            raise ValueError(f"checkpoint: lacks {', '.join(missing)}")
+        weights = self.model.state_dict()
+        try:
+            # What may refuse the state comes before what changes the model.
+            self.means.load_state_dict(state["means"])
+            self.loader.load_state_dict(state["loader"])
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            random.set_state(state["random"])
+            self.history.load_state_dict(state["history"])
+            self._seconds = float(state["seconds"])
+            known = state.get("callbacks", {})
+            for name, callback in self._named():
+                if known.get(name):
+                    callback.load_state_dict(known[name])
+        except (KeyError, AttributeError) as error:
+            self.model.load_state_dict(weights)
+            raise ValueError(f"checkpoint: its form is wrong ({error!r})") from error
+        except (ValueError, TypeError):
+            self.model.load_state_dict(weights)
+            raise
+
+    def _named(self) -> Iterator[tuple[str, Callback]]:
+        """The callbacks with names that are the same in another process."""
+        seen: dict[str, int] = {}
+        for callback in self.callbacks:
+            kind = type(callback).__name__
+            seen[kind] = seen.get(kind, 0) + 1
+            yield kind if seen[kind] == 1 else f"{kind} {seen[kind]}", callback
 
 
 def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> DataLoader:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tilewright.autograd import no_grad
-from tilewright.extras import require
-from tilewright.nn import Module
+from tilewright.autograd import Tensor, no_grad
+from tilewright.nn import Module, penalty
 from tilewright.nn.fusion import is_own
 from tilewright.nn.module import Structure
+from tilewright.nn.regularization import regularized
 from tilewright.optim import Optimizer
-from tilewright.train.checkpoint import CHECKPOINT_NAME
+from tilewright.train.callbacks import Callback, Checkpoint, Progress
 from tilewright.train.compiled_step import CompiledStep
+from tilewright.train.evaluating import evaluating
 from tilewright.train.history import History
 from tilewright.train.losses import LossFunction, resolve_loss
-from tilewright.train.metrics import MetricFunction, RunningMeans, resolve_metrics
+from tilewright.train.metrics import (
+    Metric,
+    MetricFunction,
+    RunningMeans,
+    resolve_metrics,
+)
 from tilewright.train.run import Data, Run, as_loader
 
 _EVALUATION_BATCH = 256
@@ -39,8 +43,9 @@ class Trainer:
         Name of a loss in `nn.functional`, or a function of (outputs, targets) that
         returns the mean over the batch as a scalar Tensor.
     metrics : sequence of str or callable, default ("accuracy",)
-        ``"accuracy"``, or functions of (outputs, targets), both NumPy arrays, that
-        return one value a sample, shape (N,), or the mean over the batch.
+        Names such as ``"accuracy"``, ``"f1"``, ``"auc"``; a `train.metrics.Metric`; or
+        functions of (outputs, targets), both NumPy arrays, that return one value a
+        sample, shape (N,), or the mean over the batch.
 
     Attributes
     ----------
@@ -75,9 +80,9 @@ class Trainer:
         model: Module,
         optimizer: Optimizer,
         loss: str | LossFunction = "cross_entropy",
-        metrics: Sequence[str | MetricFunction] = ("accuracy",),
+        metrics: Sequence[str | MetricFunction | Metric] = ("accuracy",),
     ) -> None:
-        function = resolve_loss("Trainer", loss)
+        function = self._penalized(resolve_loss("Trainer", loss))
         self.model = model
         self.optimizer = optimizer
         self.history = History()
@@ -96,6 +101,7 @@ class Trainer:
         validation_data: Data | None = None,
         shuffle: bool = True,
         *,
+        callbacks: Sequence[Callback] = (),
         checkpoint_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
         verbose: bool = True,
@@ -112,30 +118,34 @@ class Trainer:
         epochs : int, default 1
             Passes over the data; with `resume`, those before are counted too.
         batch_size : int, default 32
+            The length of the data makes it full-batch gradient descent.
         validation_data : ArrayDataset, DataLoader, or (x, y), optional
             Evaluated after each epoch.
         shuffle : bool, default True
+        callbacks : sequence of Callback, optional
+            Called at each turn of the run; see `tilewright.train.callbacks`.
         checkpoint_dir : path, optional
-            Folder for ``checkpoint.safetensors``, written after each epoch and when
-            interrupted.
+            Short for a `callbacks.Checkpoint` with this folder: it is written after
+            each epoch and when interrupted.
         resume : bool, default False
-            Continue from the checkpoint in `checkpoint_dir`, with the same bits as
-            a run that was never stopped.
+            Continue from the latest checkpoint that is not damaged, with the same
+            bits as a run that was never stopped.
         verbose : bool, default True
-            Report progress on standard output.
+            Report progress on standard output, by `callbacks.Progress`.
 
         Returns
         -------
         History
-            Its `interrupted` says whether Ctrl-C ended the run.
+            Its `interrupted` says whether Ctrl-C ended the run, `stopped` why a
+            callback did.
 
         Raises
         ------
         ValueError
-            If `epochs` is below 1, `resume` comes without `checkpoint_dir`, or the
-            checkpoint does not fit the model, the optimizer or the data.
+            If `epochs` is below 1, `resume` comes without a place for checkpoints, or
+            the checkpoint does not fit the model, the optimizer or the data.
         TypeError
-            If `data` is of another type.
+            If `data` is of another type, or something in `callbacks` is none.
         FileNotFoundError
             If there is no checkpoint to resume from.
         ImportError
@@ -143,22 +153,23 @@ class Trainer:
         """
         if epochs < 1:
             raise ValueError(f"fit: epochs must be >= 1, got {epochs}")
-        if resume and checkpoint_dir is None:
+        chosen = _checked(callbacks)
+        if checkpoint_dir is not None:
+            chosen.append(Checkpoint(checkpoint_dir))
+        if verbose and not any(isinstance(each, Progress) for each in chosen):
+            chosen.append(Progress())
+        checkpoints = [each for each in chosen if isinstance(each, Checkpoint)]
+        if resume and not checkpoints:
             raise ValueError("fit: resume=True needs checkpoint_dir")
         loader = as_loader("fit", data, batch_size, shuffle)
         validation = None
         if validation_data is not None:
             validation = as_loader("fit", validation_data, _EVALUATION_BATCH, False)
-        checkpoint = None
-        if checkpoint_dir is not None:
-            # Told now, not after an epoch.
-            require("safetensors", extra="train")
-            checkpoint = Path(checkpoint_dir) / CHECKPOINT_NAME
-        run = Run(self, loader, validation, epochs, checkpoint)
+        run = Run(self, loader, validation, epochs, chosen)
         if resume:
-            run.load()
+            run.load_state_dict(checkpoints[0].store.load())
         self.history = run.history
-        run.execute(verbose)
+        run.execute()
         return run.history
 
     def evaluate(
@@ -174,11 +185,12 @@ class Trainer:
         Returns
         -------
         dict of str to float
-            ``loss`` and the metrics, averaged over the samples.
+            ``loss``, with the penalties of `nn.regularize`, and the metrics, over
+            all samples.
         """
         loader = as_loader("evaluate", data, batch_size, False)
         means = RunningMeans(self.metrics)
-        with no_grad(), _evaluation_mode(self.model):
+        with no_grad(), evaluating(self.model):
             for x, y in loader:
                 outputs = self.model(x)
                 means.update(self._loss(outputs, y).item(), outputs.data, y)
@@ -210,7 +222,7 @@ class Trainer:
         if inputs.ndim == 0:
             raise ValueError("predict: x must have a first axis over the samples")
         outputs: list[NDArray[Any]] = []
-        with no_grad(), _evaluation_mode(self.model):
+        with no_grad(), evaluating(self.model):
             # One (empty) batch for an empty x: the result still has its shape.
             for start in range(0, max(len(inputs), 1), batch_size):
                 outputs.append(self.model(inputs[start : start + batch_size]).data)
@@ -240,14 +252,48 @@ class Trainer:
         loss = self._step(x, y) if compiles else self._step.eager(x, y)
         return loss.item(), self._step.outputs
 
+    def gradients(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Tensor, Tensor]:
+        """Half a step of training: the gradients, without the optimizer's part.
 
-@contextlib.contextmanager
-def _evaluation_mode(model: Module) -> Iterator[None]:
-    """Evaluation mode inside the block; each module's own mode after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
+        Parameters
+        ----------
+        x : ndarray, shape (N, ...)
+        y : ndarray, shape (N, ...)
+
+        Returns
+        -------
+        loss : Tensor, shape ()
+        outputs : Tensor, shape (N, ...)
+        """
+        outputs = self.model(x)
+        loss = self._loss(outputs, y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        return loss, outputs
+
+    def _penalized(self, function: LossFunction) -> LossFunction:
+        """The loss and the penalties on weights, where there are some."""
+        known: tuple[int, bool] = (-1, False)
+
+        def total(outputs: Tensor, targets: NDArray[Any]) -> Tensor:
+            nonlocal known
+            loss = function(outputs, targets)
+            if known[0] != Structure.number:
+                known = Structure.number, any(True for _ in regularized(self.model))
+            extra = penalty(self.model) if known[1] else None
+            return loss if extra is None else loss + extra
+
+        return total
+
+
+def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
+    if isinstance(callbacks, Callback):
+        callbacks = [callbacks]
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            hint = "; write it with ()" if isinstance(callback, type) else ""
+            raise TypeError(
+                "fit: callbacks must be Callbacks, got "
+                f"{getattr(callback, '__name__', type(callback).__name__)}{hint}"
+            )
+    return list(callbacks)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from tilewright import nn
 from tilewright.autograd import no_grad
+from tilewright.train.evaluating import evaluating
 from tilewright.train.pictures import canvas, outputs
 from tilewright.train.pictures.grad_cam import grad_cam
 from tilewright.train.pictures.occlusion import occlusion
@@ -49,7 +50,7 @@ def explanations(
     """
     pixels = canvas.images("explanations", x)
     truth = canvas.labels("explanations", "labels", labels, len(pixels))
-    with no_grad(), outputs.evaluating(model):
+    with no_grad(), evaluating(model):
         logits = outputs.logits(model, pixels)
     guess = logits.argmax(axis=1)
     names = canvas.class_names("explanations", classes, logits.shape[1])

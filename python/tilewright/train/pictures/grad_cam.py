@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tilewright import nn
 from tilewright.autograd import Tensor
+from tilewright.train.evaluating import evaluating
 from tilewright.train.pictures import canvas, outputs
 
 Array = NDArray[Any]
@@ -78,7 +79,7 @@ def grad_cam(
     handle = layer.register_forward_hook(catch)
     kept = [(parameter, parameter.grad) for parameter in model.parameters()]
     try:
-        with outputs.evaluating(model):
+        with evaluating(model):
             logits = model(pixels)
             chosen = outputs.classes("grad_cam", classes, logits.data)
             one_hot = np.zeros(logits.shape, logits.dtype)

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tilewright import nn
+from tilewright.train.evaluating import evaluating
 from tilewright.train.losses import LossFunction, resolve_loss
-from tilewright.train.pictures import canvas, outputs
+from tilewright.train.pictures import canvas
 
 
 def histograms(
@@ -63,7 +64,7 @@ def histograms(
     kept = [(parameter, parameter.grad) for parameter in model.parameters()]
     try:
         model.zero_grad()
-        with outputs.evaluating(model):
+        with evaluating(model):
             function(model(np.asarray(x)), np.asarray(y)).backward()
         pairs = [(name, p.data, p.grad) for name, p in weights]
     finally:

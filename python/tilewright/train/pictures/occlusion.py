@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tilewright import kernels, nn
 from tilewright.autograd import no_grad
+from tilewright.train.evaluating import evaluating
 from tilewright.train.pictures import canvas, outputs
 
 
@@ -78,7 +79,7 @@ def occlusion(
     for row, column in places:
         covered[row : row + size, column : column + size] += 1
     heat = np.zeros(pixels.shape[:3], np.float32)
-    with no_grad(), outputs.evaluating(model):
+    with no_grad(), evaluating(model):
         logits = outputs.logits(model, pixels)
         chosen = outputs.classes("occlusion", classes, logits)
         for number, image in enumerate(pixels):

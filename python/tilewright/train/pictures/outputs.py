@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,23 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from tilewright import nn
 from tilewright.autograd import Tensor, no_grad
+from tilewright.train.evaluating import evaluating
 from tilewright.train.pictures import canvas
 
 Array = NDArray[Any]
 _BATCH = 256
 _ACTIVATIONS = "tilewright.nn.activation"
-
-
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; each module's own mode after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def of_layers(model: nn.Module, x: Array) -> list[tuple[str, nn.Module, Array]]:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tilewright.extras import require
+from tilewright.train.callbacks.callback import Callback
+
+if TYPE_CHECKING:
+    from tilewright.train.run import Run
 
 _LIVE_SECONDS = 0.1
 _PLAIN_SECONDS = 10.0
@@ -66,8 +70,8 @@ def format_values(values: dict[str, float]) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in values.items())
 
 
-class Progress:
-    """Reports nothing; the others extend it.
+class Display:
+    """Where reports go; this one shows none, and the others extend it.
 
     `due` is the time of the next report, so that a step pays for one comparison.
     """
@@ -87,7 +91,7 @@ class Progress:
         """Leave the terminal as it was."""
 
 
-class PlainProgress(Progress):
+class PlainDisplay(Display):
     """A line an epoch, and one every ten seconds in between."""
 
     def __init__(self) -> None:
@@ -111,7 +115,7 @@ class PlainProgress(Progress):
         print(text, flush=True)
 
 
-class LiveProgress(Progress):
+class LiveDisplay(Display):
     """A line that is rewritten ten times a second, by Rich."""
 
     def __init__(self, console: Any) -> None:
@@ -159,28 +163,98 @@ class LiveProgress(Progress):
         self._progress.stop()
 
 
-def make_progress(verbose: bool) -> Progress:
-    """The kind of report that fits where the output goes.
+class Progress(Callback):
+    """Reports how far the run is: what `fit` does by itself unless told otherwise.
+
+    In a terminal, and in a notebook that can show it, a live line by Rich; plain lines
+    elsewhere.
 
     Parameters
     ----------
-    verbose : bool
-        False reports nothing.
+    display : Display, optional
+        By default the kind that fits where the output goes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tilewright as tw
+    >>> from tilewright.train.callbacks.progress import PlainDisplay
+    >>> model = tw.nn.Linear(2, 2)
+    >>> trainer = tw.Trainer(model, tw.optim.SGD(model.parameters()))
+    >>> data = np.ones((4, 2), np.float32), np.zeros(4, int)
+    >>> _ = trainer.fit(data, callbacks=[tw.train.Progress(PlainDisplay())]
+    ...     )  # doctest: +ELLIPSIS
+    epoch 1/1  loss ...  accuracy ...  ... images/s  ...
+    """
+
+    # After everything else: what it says has happened.
+    priority: ClassVar[int] = 20
+
+    def __init__(self, display: Display | None = None) -> None:
+        self._given = display
+        self._display = display or Display()
+
+    def on_fit_begin(self, run: Run) -> None:
+        """Choose where to report."""
+        self._display = self._given or make_display()
+
+    def on_batch_end(self, run: Run) -> None:
+        """Report within an epoch, from time to time."""
+        if time.perf_counter() >= self._display.due:
+            rate = run.rate
+            left = (run.epochs - run.history.epochs) * run.loader.samples
+            snapshot = Snapshot(
+                epoch=run.history.epochs + 1,
+                epochs=run.epochs,
+                batch=run.batch,
+                batches=run.batches,
+                values=run.means.means(),
+                rate=rate,
+                seconds=(left - run.means.samples) / rate,
+            )
+            self._display.batch(snapshot)
+
+    def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
+        """Report the epoch."""
+        done, batches = run.history.epochs, run.batches
+        seconds = run.history.seconds[-1]
+        self._display.epoch(
+            Snapshot(done, run.epochs, batches, batches, values, run.rate, seconds)
+        )
+
+    def on_fit_end(self, run: Run) -> None:
+        """Take the live line away, and say why the run has ended early."""
+        self._display.close()
+        history = run.history
+        if history.interrupted:
+            self._display.message(f"interrupted after {history.epochs} full epochs")
+        elif history.stopped:
+            self._display.message(f"stopped: {history.stopped}")
+
+
+def make_display() -> Display:
+    """The kind of report that fits where the output goes.
 
     Returns
     -------
-    Progress
-        Live in a terminal where Rich is installed, plain lines otherwise.
+    Display
+        Live in a terminal, or in a notebook with ipywidgets, where Rich is installed;
+        plain lines otherwise.
     """
-    if not verbose:
-        return Progress()
-    if not sys.stdout.isatty():
-        return PlainProgress()
     try:
         console = require("rich.console", extra="train").Console()
     except ImportError:
-        return PlainProgress()
-    return PlainProgress() if console.is_dumb_terminal else LiveProgress(console)
+        return PlainDisplay()
+    if console.is_jupyter:
+        # Rich draws a live line there by ipywidgets alone.
+        try:
+            require("ipywidgets", extra="train")
+        except ImportError:
+            return PlainDisplay()
+        return LiveDisplay(console)
+    if not sys.stdout.isatty() or console.is_dumb_terminal:
+        return PlainDisplay()
+    return LiveDisplay(console)
 
 
 def _epoch_line(snapshot: Snapshot) -> str:
