@@ -47,6 +47,16 @@ def explanations(
         If the shapes do not fit, or the model has no convolution.
     ImportError
         If Matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import nn
+    >>> from tilewright.train import pictures
+    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(98, 2))
+    >>> x = np.ones((4, 9, 9, 1), np.float32)
+    >>> len(pictures.explanations(model, x, [0, 1, 0, 1]).axes)
+    12
     """
     pixels = canvas.images("explanations", x)
     truth = canvas.labels("explanations", "labels", labels, len(pixels))

@@ -79,6 +79,8 @@ def grad_cam(
     handle = layer.register_forward_hook(catch)
     kept = [(parameter, parameter.grad) for parameter in model.parameters()]
     try:
+        # Else the new gradients would be added to those that are kept.
+        model.zero_grad()
         with evaluating(model):
             logits = model(pixels)
             chosen = outputs.classes("grad_cam", classes, logits.data)

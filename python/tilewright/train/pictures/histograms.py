@@ -89,6 +89,15 @@ def _draw(axis: Any, values: Any, colour: str) -> None:
         axis.locator_params(axis="x", nbins=6)
     lost = values.size - finite.size
     if lost:
-        axis.set_title(f"{lost:,} not finite", fontsize=8, color="tab:red")
+        axis.text(
+            0.98,
+            0.9,
+            f"{lost:,} not finite",
+            transform=axis.transAxes,
+            ha="right",
+            va="top",
+            fontsize=8,
+            color="tab:red",
+        )
     axis.tick_params(labelsize=7)
     axis.grid(alpha=0.3)

@@ -120,7 +120,7 @@ def _facts(
         (f"{history.epochs}", "epochs"),
         (f"{sum(history.seconds):.1f} s", "training time"),
         (f"{size:,}", "parameters"),
-        (energy, "energy used by the machine"),
+        (energy, "energy used"),
     ]
 
 
