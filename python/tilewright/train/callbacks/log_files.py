@@ -31,6 +31,7 @@ class _LogFile(Callback):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._rows: list[Row] = []
+        self._lr = float("nan")
         self._resumed = False
 
     def on_fit_begin(self, run: Run) -> None:
@@ -38,12 +39,12 @@ class _LogFile(Callback):
         if not self._resumed:
             self._rows = []
         self._resumed = False
-        self._lr = run.optimizer.lr
         self._write()
 
     def on_epoch_begin(self, run: Run) -> None:
         """Note the learning rate that the epoch begins with."""
-        self._lr = run.optimizer.lr
+        if not run.batch:  # and not in the rest of an epoch that was stopped
+            self._lr = run.optimizer.lr
 
     def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
         """Add the epoch."""
@@ -64,12 +65,12 @@ class _LogFile(Callback):
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far."""
-        return {"rows": list(self._rows)}
+        """The rows so far, and the rate that the epoch began with."""
+        return {"rows": list(self._rows), "lr": self._lr}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""
-        self._rows = list(state["rows"])
+        self._rows, self._lr = list(state["rows"]), state["lr"]
         self._resumed = True
 
 
