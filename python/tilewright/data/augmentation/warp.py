@@ -140,23 +140,27 @@ def warp(x: Array, matrix: Numbers, offset: Numbers, fill: float) -> Array:
     ndarray, shape (N, H, W, C)
     """
     N, H, W, C = x.shape
-    centre = np.array([(H - 1) / 2, (W - 1) / 2])
-    grid = np.stack(np.meshgrid(np.arange(H), np.arange(W), indexing="ij"), -1) - centre
-    place = np.einsum("nij,hwj->nhwi", matrix, grid) + centre + offset[:, None, None]
-    corner = np.floor(place)
-    weight = (place - corner).astype(x.dtype)
+    from_centre = np.arange(H)[:, None] - (H - 1) / 2, np.arange(W) - (W - 1) / 2
+    first = np.arange(N)[:, None, None] * ((H + 2) * (W + 2))
+    taps = []  # for rows and for columns: two places in the frame and their shares
+    for axis, size in enumerate((H, W)):
+        along_rows, along_columns = matrix[:, axis, :, None, None].swapaxes(0, 1)
+        place = along_rows * from_centre[0] + along_columns * from_centre[1]
+        place += ((size - 1) / 2 + offset[:, axis])[:, None, None]
+        corner = np.floor(place)
+        share = (place - corner).astype(x.dtype)
+        near, far = (
+            np.clip(corner + step, 0, size + 1).astype(np.int64) for step in (1, 2)
+        )
+        taps.append(((near, 1 - share), (far, share)))
     # A frame of `fill` around the image is what lies outside, however far.
     framed = np.full((N, H + 2, W + 2, C), fill, x.dtype)
     framed[:, 1:-1, 1:-1] = x
     flat = framed.reshape(-1, C)
-    first = np.arange(N)[:, None, None] * ((H + 2) * (W + 2))
     result = np.zeros_like(x)
-    for down in (0, 1):
-        row = np.clip(corner[..., 0] + down + 1, 0, H + 1).astype(np.int64)
-        share_down = weight[..., 0] if down else 1 - weight[..., 0]
-        for right in (0, 1):
-            column = np.clip(corner[..., 1] + right + 1, 0, W + 1).astype(np.int64)
-            share = share_down * (weight[..., 1] if right else 1 - weight[..., 1])
-            taps = flat.take(first + row * (W + 2) + column, axis=0)
-            result += share[..., None] * taps
+    for row, share_down in taps[0]:
+        at_row = first + row * (W + 2)
+        for column, share_right in taps[1]:
+            share = share_down * share_right
+            result += share[..., None] * flat.take(at_row + column, axis=0)
     return result
