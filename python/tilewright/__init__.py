@@ -23,6 +23,7 @@ _HOMES: dict[str, str | None] = {
     "compile_step": "train",
     "data": None,
     "errors": None,
+    "from_dlpack": "interop.dlpack",
     "get_num_threads": "kernels",
     "info": "environment",
     "interop": None,
@@ -48,8 +49,10 @@ __all__ = [
     "backend",
     "compile_step",
     "data",
+    "from_dlpack",
     "get_num_threads",
     "info",
+    "interop",
     "kernels",
     "load",
     "manual_seed",
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
     from tilewright import autograd as autograd
     from tilewright import data as data
     from tilewright import errors as errors
+    from tilewright import interop as interop
     from tilewright import kernels as kernels
     from tilewright import models as models
     from tilewright import nn as nn
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     from tilewright.autograd import Tensor, no_grad
     from tilewright.autograd.tensor import tensor
     from tilewright.environment import info
+    from tilewright.interop.dlpack import from_dlpack
     from tilewright.kernels import backend, get_num_threads, set_num_threads, use
     from tilewright.nn.serialization import load, save
     from tilewright.random import manual_seed

@@ -36,7 +36,11 @@ def hide(monkeypatch, package):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["train", "--data", "nowhere"], 1, "--data nowhere: expected mnist, mnist-"),
+        (
+            ["train", "--data", "nowhere"],
+            1,
+            "--data nowhere: expected mnist, fashion",
+        ),
         (["train", "--data", "."], 1, "needs MNIST-format IDX files or at least two"),
         (["train", "--model", "vgg"], 1, "unknown model 'vgg'; expected one of mnist-"),
         (["train", "--backend", "tpu"], 1, "got 'tpu'"),

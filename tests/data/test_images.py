@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tilewright.data import load_folder, read_image
+from tilewright.data import load_folder, read_image, read_photo
 
 Image = pytest.importorskip("PIL.Image", reason="image files need Pillow")
 
@@ -98,3 +98,43 @@ def test_folder_that_has_neither(tmp_path):
         save(tmp_path / name / "0.png", stroke(0, 99))
     with pytest.raises(ValueError, match="class 'a' .* at least 2 images, got 1"):
         load_folder(tmp_path)
+
+
+def tree_with_a_broken_image(folder):
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        for number in range(10):
+            pixels = rng.integers(0, 256, (30, 40, 3)).astype(np.uint8)
+            save(folder / name / f"{number}.png", pixels)
+    broken = folder / "dog" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    return broken
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_broken_image_in_a_folder_is_named_or_skipped(tmp_path, caplog, colour):
+    broken = tree_with_a_broken_image(tmp_path)
+    with pytest.raises(ValueError, match=f"cannot read {broken} as an image"):
+        load_folder(tmp_path, colour=colour)
+    train, test, classes = load_folder(tmp_path, 16, colour=colour, on_error="skip")
+    assert (len(train), len(test)) == (15, 4) and classes == ["cat", "dog"]
+    assert train.x.shape[1:] == (16, 16, 3 if colour else 1)
+    assert np.bincount(train.y).tolist() == [8, 7]
+    assert str(broken) in caplog.text and "skipped" in caplog.text
+    told = []
+    load_folder(tmp_path, on_error=lambda path, error: told.append(path))
+    assert told == [broken]
+    with pytest.raises(ValueError, match="on_error must be 'raise', 'skip' or a func"):
+        load_folder(tmp_path, on_error="ignore")
+
+
+def test_photo_is_the_middle_square_in_colour(tmp_path):
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 20:60] = (255, 128, 0)
+    photo = read_photo(save(tmp_path / "a.png", pixels), 10)
+    assert photo.shape == (10, 10, 3) and photo.dtype == np.float32
+    assert np.abs(photo[2:8, 2:8] - np.float32([1, 128 / 255, 0])).max() < 0.01
+    clear = np.zeros((8, 8, 4), np.uint8)
+    assert read_photo(save(tmp_path / "clear.png", clear), 8).min() == 1
+    grey = np.full((8, 8), 51, np.uint8)
+    np.testing.assert_allclose(read_photo(save(tmp_path / "g.png", grey), 8), 0.2)

@@ -108,6 +108,9 @@ def test_train_resume_predict(tmp_path):
     words = ["train", "--data", folder, "--out", out, "--epochs"]
     first = tilewright(*words, "1", cache=tmp_path)
     assert first.returncode == 0, first.stderr
+    assert "report.html" in first.stdout
+    report = (out / "report.html").read_text()
+    assert "test accuracy" in report and report.count("data:image/png;base64") == 7
     assert re.fullmatch(LAST_LINE, first.stdout.splitlines()[-1])
     assert f"wrote {out}: model.safetensors, history.json" in first.stdout
     more = tilewright(*words, "3", "--resume", cache=tmp_path)

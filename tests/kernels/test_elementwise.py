@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from kernel_backends import BACKENDS, assert_agrees, drawn, relative_error
 
 from tilewright import kernels
-from tilewright.kernels.backends.numpy.elementwise import philox
 from tilewright.kernels.conformance.elementwise import saved_for
 from tilewright.kernels.elementwise import KINDS, OPERATIONS
+from tilewright.philox import philox
 
 SCALAR = {
     "relu": lambda x: max(x, 0.0),
@@ -120,7 +120,15 @@ def test_philox_is_plain_philox(seed: int, offset: int) -> None:
         plain_philox((at & 0xFFFFFFFF, at >> 32, 0, 0), (seed & 0xFFFFFFFF, seed >> 32))
         for at in ((offset + i) % 2**64 for i in range(4))
     ]
-    assert philox(seed, offset, 4).tolist() == [list(words) for words in wanted]
+    low = np.arange(4, dtype=np.uint64) + np.uint64(offset)
+    assert philox(seed, low).tolist() == [list(words) for words in wanted]
+
+
+@pytest.mark.parametrize(("counter", "key", "words"), KNOWN)
+def test_philox_gives_the_known_answers(counter, key, words) -> None:
+    low, high = (counter[i] | counter[i + 1] << 32 for i in (0, 2))
+    given = philox(key[0] | key[1] << 32, np.array([low], np.uint64), high)
+    assert given.tolist() == [list(words)]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -130,7 +138,8 @@ def test_dropout_keeps_what_its_docstring_says(backend, size, p) -> None:
     x = np.arange(1, size + 1, dtype=np.float32)
     with kernels.backend(backend):
         y = kernels.dropout(x, p, seed=123456789012, offset=7)
-    uniform = (philox(123456789012, 7, -(-size // 4)).ravel()[:size] >> 8) / 2**24
+    counters = np.arange(7, 7 + -(-size // 4), dtype=np.uint64)
+    uniform = (philox(123456789012, counters).ravel()[:size] >> 8) / 2**24
     kept = uniform >= p
     np.testing.assert_array_equal(y != 0, kept)
     np.testing.assert_allclose(y[kept], x[kept] / (1 - p) if p < 1 else [], rtol=1e-6)

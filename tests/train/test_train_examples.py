@@ -17,7 +17,7 @@ MODULES = [
     if not module.ispkg
 ]
 # Helpers of the modules beside them, and what `Trainer.fit` shows.
-WITHOUT = {"losses", "run", "step_plan"}
+WITHOUT = {"losses", "run", "step_plan", "canvas", "outputs", "page"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from tilewright.autograd.arrays import Version, as_array
+from tilewright.autograd.exchange import Exchange
 
 if TYPE_CHECKING:
     from tilewright.autograd.function import Context
@@ -23,7 +24,7 @@ Array: TypeAlias = NDArray[Any]
 Axes: TypeAlias = "int | tuple[int, ...] | None"
 
 
-class Tensor:
+class Tensor(Exchange):
     """An array that knows how it was computed.
 
     Parameters
@@ -270,19 +271,6 @@ class Tensor:
 
     def __repr__(self) -> str:
         return printing.text_of(self)
-
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> Array:
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            if copy is False:
-                raise ValueError(
-                    f"__array__: {array.dtype.name} cannot become {np.dtype(dtype)} "
-                    "without a copy"
-                )
-            return array.astype(dtype)
-        return array.copy() if copy else array
 
     def __getstate__(self) -> tuple[Any, dict[str, Any]]:
         if self._node is not None:

@@ -40,7 +40,8 @@ def choose_data(wanted: str | None) -> ChosenData:
     Parameters
     ----------
     wanted : str, optional
-        ``"mnist"`` (downloads where needed), ``"mnist-sample"`` or a folder.
+        ``"mnist"`` or ``"fashion-mnist"`` (downloaded where needed),
+        ``"mnist-sample"`` or a folder.
         Without it: all of MNIST where it is on this machine, else the sample,
         never a network.
 
@@ -55,7 +56,7 @@ def choose_data(wanted: str | None) -> ChosenData:
     ValueError
         If the files are damaged or of no known form.
     DownloadError
-        If MNIST could not be downloaded.
+        If the data set could not be downloaded.
     """
     if wanted is None:
         folder = data.mnist_folder()
@@ -73,9 +74,15 @@ def choose_data(wanted: str | None) -> ChosenData:
             print("downloading MNIST (11 MB)", flush=True)
         train, test = data.mnist()
         return ChosenData(train, test, _DIGITS, f"all of MNIST ({data.mnist_folder()})")
+    if wanted == "fashion-mnist":
+        train, test = data.fashion_mnist()
+        return ChosenData(
+            train, test, list(data.FASHION_MNIST_CLASSES), "all of Fashion-MNIST"
+        )
     if not Path(wanted).expanduser().is_dir():
         raise FileNotFoundError(
-            f"--data {wanted}: expected mnist, mnist-sample or an existing folder"
+            f"--data {wanted}: expected mnist, fashion-mnist, mnist-sample or an "
+            "existing folder"
         )
     train, test, classes = data.load_folder(wanted)
     return ChosenData(train, test, classes, wanted)

@@ -10,6 +10,7 @@ import typer
 from tilewright.cli.errors import UserError, user_errors
 
 if TYPE_CHECKING:
+    from tilewright.cli.choose_data import ChosenData
     from tilewright.train import Trainer
 
 
@@ -18,9 +19,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="mnist (downloads it where needed), mnist-sample, or a folder: IDX "
-            "files in MNIST's format, or images in one sub-folder per class. "
-            "Default: all of MNIST where it is on this machine, else the sample."
+            help="mnist or fashion-mnist (downloaded where needed), mnist-sample, or a "
+            "folder: IDX files in MNIST's format, or images in one sub-folder per "
+            "class. Default: all of MNIST where it is on this machine, else the sample."
         ),
     ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 5,
@@ -33,7 +34,9 @@ def train(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for the model, its history and a checkpoint."),
+        typer.Option(
+            help="Folder for the model, its history, a report and a checkpoint."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")
@@ -77,7 +80,7 @@ def train(
     typer.echo(f"model: {model}, {size:,} parameters, on {where}")
 
     trainer = tw.Trainer(network, optimizer)
-    with user_errors():
+    with user_errors(), tw.train.EnergyMeter() as meter:
         history = trainer.fit(
             chosen.train,
             epochs=epochs,
@@ -88,7 +91,7 @@ def train(
         )
     if out is not None:
         with user_errors():
-            _write(out, trainer, model, chosen.classes)
+            _write(out, trainer, model, chosen, meter.joules)
     if history.interrupted:
         accuracy = trainer.evaluate(chosen.test)["accuracy"]
     else:
@@ -109,18 +112,36 @@ def _where() -> str:
     return f"the cpu backend ({about['isa']}, {about['threads']} thread{plural})"
 
 
-def _write(out: Path, trainer: Trainer, model: str, classes: list[str]) -> None:
+def _write(
+    out: Path,
+    trainer: Trainer,
+    model: str,
+    chosen: ChosenData,
+    joules: float | None,
+) -> None:
     from tilewright.models import save_model
+    from tilewright.train import write_report
 
-    save_model(out / "model.safetensors", trainer.model, model, classes)
+    save_model(out / "model.safetensors", trainer.model, model, chosen.classes)
     trainer.history.save(out / "history.json")
     names = ["model.safetensors", "history.json"]
     missing = ""
     if trainer.history.epochs:
         try:
             trainer.history.plot(out / "history.png")
-            names.append("history.png")
+            write_report(
+                out / "report.html",
+                trainer,
+                chosen.train,
+                chosen.test,
+                chosen.classes,
+                title=f"{model} on {chosen.name}",
+                subtitle=f"{len(chosen.train):,} training and {len(chosen.test):,} "
+                f"test images; on {_where()}",
+                joules=joules,
+            )
+            names += ["history.png", "report.html"]
         except ImportError as error:
-            missing = f"; no history.png: {error}"
+            missing = f"; no pictures: {error}"
     names.append("checkpoint.safetensors")
     typer.echo(f"wrote {out}: {', '.join(names)}{missing}")

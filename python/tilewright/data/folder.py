@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from tilewright.data.dataset import ArrayDataset
-from tilewright.data.images import IMAGE_SUFFIXES, read_image
+from tilewright.data.files import logger
+from tilewright.data.images import IMAGE_SUFFIXES, read_image, read_photo
 from tilewright.data.mnist import has_mnist_format, load_mnist_format
+
+# A file that cannot be read, and why.
+OnError = Callable[[Path, ValueError], object]
 
 
 class FolderData(NamedTuple):
@@ -21,7 +26,13 @@ class FolderData(NamedTuple):
     classes: list[str]
 
 
-def load_folder(path: str | os.PathLike[str], size: int = 28) -> FolderData:
+def load_folder(
+    path: str | os.PathLike[str],
+    size: int = 28,
+    *,
+    colour: bool = False,
+    on_error: str | OnError = "raise",
+) -> FolderData:
     """Read a folder of IDX files in MNIST's format, or of images sorted by class.
 
     Images lie in one sub-folder per class; the classes are numbered in the order of
@@ -33,24 +44,36 @@ def load_folder(path: str | os.PathLike[str], size: int = 28) -> FolderData:
     ----------
     path : path
     size : int, default 28
-        Height and width that images are brought to (see `read_image`).
+        Height and width that images are brought to.
+    colour : bool, default False
+        Read images by `read_photo`, in colour, instead of by `read_image`, which makes
+        them grey and light on dark, as MNIST's are.
+    on_error : {"raise", "skip"} or callable, default "raise"
+        What becomes of an image that cannot be read: an error that names it; it is
+        left out, with a warning that names it in the log; or it is left out after a
+        call of ``on_error(path, error)``.
 
     Returns
     -------
     FolderData
-        train, test: x (N, H, W, 1) float32 in [0, 1], y (N,) int64; and the class
-        names, where the class id is the position.
+        train, test: x (N, H, W, C) float32 in [0, 1], C being 3 with `colour` and
+        else 1, y (N,) int64; and the class names, where the class id is the position.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist, or an IDX file of the four is missing.
     ValueError
-        If it has neither IDX files nor classes with at least two images each, or a
-        file is damaged.
+        If it has neither IDX files nor classes with at least two images each, a file
+        is damaged, or `on_error` is unknown.
     ImportError
         If it has images and Pillow is not installed.
     """
+    if not callable(on_error) and on_error not in ("raise", "skip"):
+        raise ValueError(
+            "load_folder: on_error must be 'raise', 'skip' or a function, got "
+            f"{on_error!r}"
+        )
     root = Path(path).expanduser()
     if not root.is_dir():
         raise FileNotFoundError(f"load_folder: no such folder: {root}")
@@ -79,7 +102,12 @@ def load_folder(path: str | os.PathLike[str], size: int = 28) -> FolderData:
                 )
         test_files = [paths[::5] for paths in files]
         train_files = [[p for i, p in enumerate(paths) if i % 5] for paths in files]
-    return FolderData(_read(train_files, size), _read(test_files, size), classes)
+    if not callable(on_error):
+        on_error = _raise if on_error == "raise" else _log
+    train, test = (
+        _read(files, size, colour, on_error) for files in (train_files, test_files)
+    )
+    return FolderData(train, test, classes)
 
 
 def _class_names(root: Path) -> list[str]:
@@ -104,12 +132,31 @@ def _images(folder: Path) -> list[Path]:
     )
 
 
-def _read(files: list[list[Path]], size: int) -> ArrayDataset:
-    x = np.empty((sum(map(len, files)), size, size, 1), np.float32)
-    y = np.repeat(np.arange(len(files), dtype=np.int64), [len(f) for f in files])
+def _raise(path: Path, error: ValueError) -> None:
+    raise error
+
+
+def _log(path: Path, error: ValueError) -> None:
+    logger.warning("load_folder: skipped: %s", error)
+
+
+def _read(
+    files: list[list[Path]], size: int, colour: bool, on_error: OnError
+) -> ArrayDataset:
+    """Data set of the images of each class, without those that cannot be read."""
+    x = np.empty((sum(map(len, files)), size, size, 3 if colour else 1), np.float32)
+    y = np.empty(len(x), np.int64)
     row = 0
-    for paths in files:
+    for label, paths in enumerate(files):
         for path in paths:
-            x[row] = read_image(path, size).pixels
+            try:
+                if colour:
+                    x[row] = read_photo(path, size)
+                else:
+                    x[row] = read_image(path, size).pixels
+            except ValueError as error:
+                on_error(path, error)
+                continue
+            y[row] = label
             row += 1
-    return ArrayDataset(x, y)
+    return ArrayDataset(x[:row], y[:row])

@@ -1,15 +1,18 @@
-"""Image files as arrays a model was trained on: grey, square, light on dark."""
+"""Image files as arrays a model was trained on: square, of one size."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.extras import require
+
+_T = TypeVar("_T", bound=np.generic)
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".tif", ".tiff", ".webp"}
@@ -62,16 +65,9 @@ def read_image(path: str | os.PathLike[str], size: int = 28) -> DecodedImage:
     >>> pixels.shape, float(pixels.max()), inverted
     ((28, 28, 1), 0.0, True)
     """
-    require("PIL", extra="train")
-    from PIL import Image, UnidentifiedImageError
+    grey = _decoded("read_image", path, _grey)
+    from PIL import Image
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"read_image: no such file: {path}")
-    try:
-        with Image.open(path) as image:
-            grey = _grey(image)
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise ValueError(f"read_image: cannot read {path} as an image") from error
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     background = float(np.median(border))
     inverted = background > 127.5
@@ -89,16 +85,92 @@ def read_image(path: str | os.PathLike[str], size: int = 28) -> DecodedImage:
     return DecodedImage(pixels, inverted)
 
 
-def _grey(image: Any) -> NDArray[np.float32]:
-    """Grey levels in [0, 255]; what is transparent becomes white paper."""
+def read_photo(path: str | os.PathLike[str], size: int = 32) -> NDArray[np.float32]:
+    """Read a photograph in colour: its middle square, resized.
+
+    Parameters
+    ----------
+    path : path
+        A file in any format that Pillow reads; grey ones have three equal channels,
+        what is transparent becomes white, and an orientation noted in it is applied.
+    size : int, default 32
+        Height and width of the result.
+
+    Returns
+    -------
+    ndarray of float32, shape (size, size, 3)
+        Red, green, blue in [0, 1].
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If Pillow cannot read it.
+    ImportError
+        If Pillow is not installed.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from tilewright.data import read_photo
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     name = os.path.join(folder, "sky.png")
+    ...     Image.new("RGB", (40, 60), (0, 51, 255)).save(name)
+    ...     pixels = read_photo(name)
+    >>> pixels.shape, pixels[0, 0].round(2).tolist()
+    ((32, 32, 3), [0.0, 0.20000000298023224, 1.0])
+    """
+
+    def square(image: Any) -> NDArray[np.uint8]:
+        from PIL import Image, ImageOps
+
+        image = ImageOps.exif_transpose(image)
+        image = _on_paper(image).convert("RGB")
+        fitted = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        return np.asarray(fitted, np.uint8)
+
+    pixels = _decoded("read_photo", path, square)
+    return np.divide(pixels, np.float32(255), dtype=np.float32)
+
+
+def _decoded(
+    op: str, path: str | os.PathLike[str], read: Callable[[Any], NDArray[_T]]
+) -> NDArray[_T]:
+    """What `read` makes of an image file, with one error for all that can be wrong."""
+    require("PIL", extra="train")
+    from PIL import Image, UnidentifiedImageError
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{op}: no such file: {path}")
+    try:
+        with Image.open(path) as image:
+            return read(image)
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,  # what Pillow says of a damaged PNG
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ValueError(f"{op}: cannot read {path} as an image") from error
+
+
+def _on_paper(image: Any) -> Any:
+    """The image, with white where it is transparent."""
     from PIL import Image
 
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+
+
+def _grey(image: Any) -> NDArray[np.float32]:
+    """Grey levels in [0, 255]; what is transparent becomes white paper."""
     if image.mode.startswith("I") or image.mode == "F":
         # Pillow's conversion clips deep images at 255 instead of scaling them.
         deep = np.asarray(image, np.float32)
         return deep / np.float32(257) if deep.max(initial=0) > 255 else deep
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
-    return np.asarray(image.convert("L"), np.float32)
+    return np.asarray(_on_paper(image).convert("L"), np.float32)

@@ -27,13 +27,14 @@ class DataLoader:
     batch_size : int, default 32
         Samples per batch; the last batch of an epoch may be smaller.
     shuffle : bool, default False
-        Whether each epoch has an order of its own. Without it, batches are
-        views into the data set (no copy).
+        Whether each epoch has an order of its own. Without it, and without a
+        transform of the data set, batches are views into it (no copy).
     drop_last : bool, default False
         Leave out a last batch smaller than `batch_size`.
     seed : int, optional
-        Seed of the shuffling, ``0 <= seed < 2**64``. By default one is drawn from
-        the global generator, so ``tw.manual_seed`` governs it.
+        Seed of the shuffling and of the data set's transform, ``0 <= seed < 2**64``.
+        By default one is drawn from the global generator, so ``tw.manual_seed``
+        governs it; without shuffling it is 0.
 
     Attributes
     ----------
@@ -151,16 +152,13 @@ class DataLoader:
         """
         first, self._resume_at = self._resume_at, 0
         order = self.order(self.epoch) if self.shuffle else None
-        x, y = self.dataset.x, self.dataset.y
         size = self.batch_size
         for batch in range(first, len(self)):
             self.position = batch + 1
-            start, stop = batch * size, (batch + 1) * size
-            if order is None:
-                yield x[start:stop], y[start:stop]
-            else:
-                rows = order[start:stop]
-                yield x.take(rows, axis=0), y.take(rows, axis=0)
+            rows = slice(batch * size, (batch + 1) * size)
+            yield self.dataset.gather(
+                rows if order is None else order[rows], self.seed, self.epoch
+            )
         self.epoch += 1
         self.position = 0
 

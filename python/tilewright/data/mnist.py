@@ -138,8 +138,8 @@ def mnist_sample() -> tuple[ArrayDataset, ArrayDataset]:
     ((6000, 28, 28, 1), 1000)
     """
     with np.load(_SAMPLE) as arrays:
-        train = _dataset(arrays["train_images"], arrays["train_labels"])
-        test = _dataset(arrays["test_images"], arrays["test_labels"])
+        train = from_bytes(arrays["train_images"], arrays["train_labels"])
+        test = from_bytes(arrays["test_images"], arrays["test_labels"])
     return train, test
 
 
@@ -188,7 +188,7 @@ def load_mnist_format(
     for images, labels in ((arrays[0], arrays[1]), (arrays[2], arrays[3])):
         if len(images) != len(labels):
             raise ValueError(f"{folder}: {len(images)} images but {len(labels)} labels")
-    return _dataset(arrays[0], arrays[1]), _dataset(arrays[2], arrays[3])
+    return from_bytes(arrays[0], arrays[1]), from_bytes(arrays[2], arrays[3])
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -215,6 +215,18 @@ def _download() -> Path:
     return folder
 
 
-def _dataset(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ArrayDataset:
+def from_bytes(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> ArrayDataset:
+    """Data set of grey images and labels in bytes.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (N, H, W)
+    labels : ndarray of uint8, shape (N,)
+
+    Returns
+    -------
+    ArrayDataset
+        x (N, H, W, 1) float32 in [0, 1]; y (N,) int64.
+    """
     x = np.divide(images[..., np.newaxis], np.float32(255), dtype=np.float32)
     return ArrayDataset(x, labels.astype(np.int64))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from tilewright.nn.regularization import regularized
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks import Callback, Checkpoint, Progress
 from tilewright.train.compiled_step import CompiledStep
+from tilewright.train.evaluating import evaluating
 from tilewright.train.history import History
 from tilewright.train.losses import LossFunction, resolve_loss
 from tilewright.train.metrics import (
@@ -190,7 +190,7 @@ class Trainer:
         """
         loader = as_loader("evaluate", data, batch_size, False)
         means = RunningMeans(self.metrics)
-        with no_grad(), _evaluation_mode(self.model):
+        with no_grad(), evaluating(self.model):
             for x, y in loader:
                 outputs = self.model(x)
                 means.update(self._loss(outputs, y).item(), outputs.data, y)
@@ -222,7 +222,7 @@ class Trainer:
         if inputs.ndim == 0:
             raise ValueError("predict: x must have a first axis over the samples")
         outputs: list[NDArray[Any]] = []
-        with no_grad(), _evaluation_mode(self.model):
+        with no_grad(), evaluating(self.model):
             # One (empty) batch for an empty x: the result still has its shape.
             for start in range(0, max(len(inputs), 1), batch_size):
                 outputs.append(self.model(inputs[start : start + batch_size]).data)
@@ -297,15 +297,3 @@ def _checked(callbacks: Sequence[Callback]) -> list[Callback]:
                 f"{getattr(callback, '__name__', type(callback).__name__)}{hint}"
             )
     return list(callbacks)
-
-
-@contextlib.contextmanager
-def _evaluation_mode(model: Module) -> Iterator[None]:
-    """Evaluation mode inside the block; each module's own mode after it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from tilewright.kernels.backends.numpy.quiet import quiet
 from tilewright.kernels.backends.protocol import Array
+from tilewright.philox import philox, uniform
 
 SQRT_HALF = math.sqrt(0.5)
-WORD = np.uint64(0xFFFFFFFF)
-HALF_WORD = np.uint64(32)
 
 
 def activate(
@@ -77,44 +75,12 @@ def _normal_cdf(x: Array) -> Array:
 @quiet
 def dropout(x: Array, p: float, seed: int, offset: int) -> Array:
     """Return x with elements dropped by the numbers of Philox, the rest scaled."""
-    words = philox(seed, offset, -(-x.size // 4))
-    uniform = (words.ravel()[: x.size] >> np.uint32(8)) * 2.0**-24
-    kept = uniform.reshape(x.shape) >= p
+    counters = np.arange(-(-x.size // 4), dtype=np.uint64) + np.uint64(offset)
+    numbers = uniform(philox(seed, counters)).ravel()[: x.size]
+    kept = numbers.reshape(x.shape) >= p
     y = np.zeros_like(x)
     np.divide(x, 1 - p, out=y, where=kept)
     return y
-
-
-def philox(seed: int, offset: int, counters: int) -> npt.NDArray[np.uint32]:
-    """Return the four words of Philox4x32-10 at each of so many counters.
-
-    Parameters
-    ----------
-    seed
-        The key, 64 bits.
-    offset
-        The first counter, 64 bits; counting on wraps.
-    counters
-        How many.
-
-    Returns
-    -------
-    ``(counters, 4)`` of uint32
-    """
-    # Words of 32 bits in 64, so that their products are whole.
-    count = np.arange(counters, dtype=np.uint64) + np.uint64(offset)
-    word0, word1 = count & WORD, count >> HALF_WORD
-    word2, word3 = np.zeros((2, counters), np.uint64)
-    key0, key1 = seed & 0xFFFFFFFF, seed >> 32
-    for _ in range(10):
-        product0 = np.uint64(0xD2511F53) * word0
-        product2 = np.uint64(0xCD9E8D57) * word2
-        word0 = (product2 >> HALF_WORD) ^ word1 ^ np.uint64(key0)
-        word2 = (product0 >> HALF_WORD) ^ word3 ^ np.uint64(key1)
-        word1, word3 = product2 & WORD, product0 & WORD
-        key0 = (key0 + 0x9E3779B9) & 0xFFFFFFFF
-        key1 = (key1 + 0xBB67AE85) & 0xFFFFFFFF
-    return np.stack([word0, word1, word2, word3], axis=1).astype(np.uint32)
 
 
 def bias_gradient(dy: Array) -> Array:

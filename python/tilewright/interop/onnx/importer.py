@@ -1,0 +1,80 @@
+"""From an ONNX file to a model: operators in a row, one layer each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tilewright import nn
+from tilewright.extras import require
+from tilewright.interop.onnx.chain import Chain, Node, UnsupportedError
+from tilewright.interop.onnx.layers import READERS
+from tilewright.interop.onnx.state import State
+
+
+def load(path: str | os.PathLike[str]) -> nn.Sequential:
+    """Read an ONNX file whose operators follow one another in a row.
+
+    Images are channels last in the model that is returned, whatever they are in the
+    file: ONNX's ``(N, C, H, W)`` inputs become ``(N, H, W, C)``, and the weights of
+    linear layers behind a flattening are put in that order. A ``Transpose`` to
+    channels first at the file's beginning is understood.
+
+    Parameters
+    ----------
+    path : path
+        Written by `export`, or by others with the same operators: Conv, Gemm, MatMul
+        (with Add), pooling, BatchNormalization, Flatten and Reshape to rows, Dropout,
+        Transpose, Identity, Softmax, LogSoftmax, and activations.
+
+    Returns
+    -------
+    Sequential
+        In evaluation mode.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, or an operator or its options have no counterpart
+        here; the text names the node.
+    ImportError
+        If onnx is not installed.
+
+    Examples
+    --------
+    >>> from tilewright.interop import onnx
+    >>> model = onnx.load("model.onnx")  # doctest: +SKIP
+    """
+    onnx = require("onnx", extra="onnx")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"load: no such file: {path}")
+    try:
+        # Weights in other files are not followed: the path would be the file's choice.
+        model = onnx.load(os.fspath(path), load_external_data=False)
+        model = onnx.shape_inference.infer_shapes(model, check_type=True)
+        onnx.checker.check_model(model)
+        chain = Chain(onnx, model)
+    except UnsupportedError as error:
+        raise ValueError(f"load: {path}: {error}") from error
+    except Exception as error:  # of protobuf and of onnx, of no common class
+        raise ValueError(f"load: {path}: damaged, or no ONNX file ({error})") from error
+    try:
+        state = State(chain)
+        while (node := chain.next()) is not None:
+            _read(state, node)
+        return state.finish()
+    except UnsupportedError as error:
+        raise ValueError(f"load: {path}: {error}") from error
+
+
+def _read(state: State, node: Node) -> None:
+    if node.operator not in READERS:
+        raise UnsupportedError(f"{node}: the operator has no counterpart here")
+    try:
+        READERS[node.operator](state, node)
+    except UnsupportedError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise UnsupportedError(f"{node}: {error}") from error
