@@ -222,7 +222,7 @@ def test_drawn_copies_and_sums(backend, shape, data, seed) -> None:
     np.testing.assert_array_equal(into[..., 1], view)
     assert not into[..., 0].any()
     axes = data.draw(st.sets(st.integers(0, x.ndim - 1)) if x.ndim else st.just(set()))
-    assert_agrees("axis_sum", backend, view + np.float32(9), tuple(axes))
+    assert_agrees("axis_sum", backend, np.asarray(view + np.float32(9)), tuple(axes))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tilewright import random
 from tilewright.data.dataset import ArrayDataset, Batch
+from tilewright.kernels.gather import gatherer
 
 
 class DataLoader:
@@ -19,6 +20,10 @@ class DataLoader:
     Philox generator is keyed with the seed and set to the epoch, so no epoch
     depends on how many random numbers anything else has drawn, and a loader
     restored by `load_state_dict` goes on exactly where it was.
+
+    A shuffled batch is gathered while the one before it is in use, by threads that
+    have nothing else to do (`kernels.gather.gatherer`): do not change the data set's arrays
+    in the middle of a pass.
 
     Parameters
     ----------
@@ -136,7 +141,13 @@ class DataLoader:
         # words are sorted because NumPy may change `permutation` between versions,
         # and Philox not.
         bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, epoch])
-        return np.argsort(bits.random_raw(size), kind="stable")
+        words = bits.random_raw(size)
+        order = np.argsort(words)
+        in_order = words[order]
+        if (in_order[1:] == in_order[:-1]).any():
+            # Equal words are kept in place: the fast sort does not promise it.
+            return np.argsort(words, kind="stable")
+        return order
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through the pass that is due, from `position` on.
@@ -150,19 +161,29 @@ class DataLoader:
         y : ndarray, shape (B, ...)
         """
         first, self._resume_at = self._resume_at, 0
-        order = self.order(self.epoch) if self.shuffle else None
-        x, y = self.dataset.x, self.dataset.y
-        size = self.batch_size
-        for batch in range(first, len(self)):
-            self.position = batch + 1
-            start, stop = batch * size, (batch + 1) * size
-            if order is None:
-                yield x[start:stop], y[start:stop]
-            else:
-                rows = order[start:stop]
-                yield x.take(rows, axis=0), y.take(rows, axis=0)
+        batches = self._shuffled(first) if self.shuffle else self._in_order(first)
+        for position, batch in enumerate(batches, first + 1):
+            self.position = position
+            yield batch
         self.epoch += 1
         self.position = 0
+
+    def _in_order(self, first: int) -> Iterator[Batch]:
+        x, y, size = self.dataset.x, self.dataset.y, self.batch_size
+        for start in range(first * size, len(self) * size, size):
+            yield x[start : start + size], y[start : start + size]
+
+    def _shuffled(self, first: int) -> Iterator[Batch]:
+        """Each batch is gathered while the one before it is in use."""
+        order, size = self.order(self.epoch), self.batch_size
+        gather = gatherer((self.dataset.x, self.dataset.y))
+        last = len(self) - 1
+        coming = gather.begin(order[first * size : (first + 1) * size])
+        for batch in range(first + 1, last + 2):
+            x, y = coming.finish()
+            if batch <= last:
+                coming = gather.begin(order[batch * size : (batch + 1) * size])
+            yield x, y
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""
