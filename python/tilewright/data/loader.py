@@ -21,9 +21,9 @@ class DataLoader:
     depends on how many random numbers anything else has drawn, and a loader
     restored by `load_state_dict` goes on exactly where it was.
 
-    A shuffled batch is gathered while the one before it is in use, by threads that
-    have nothing else to do (`kernels.gather.gatherer`): do not change the data set's arrays
-    in the middle of a pass.
+    A shuffled batch is gathered while the one before it is in use, by threads of the
+    pool that have nothing else to do: do not change the data set's arrays in the
+    middle of a pass.
 
     Parameters
     ----------
