@@ -132,6 +132,13 @@ void expect_shape(const py::array& array, const char* name,
          "expected shape " + text(shape) + ", got " + text(shape_of(array)));
 }
 
+py::array empty_of(const py::dtype& dtype, const Shape& shape) {
+  const int64_t bytes = product(shape) * static_cast<int64_t>(dtype.itemsize());
+  void* memory = cpu::allocate(static_cast<size_t>(bytes));
+  const py::capsule owner(memory, [](void* block) { cpu::deallocate(block); });
+  return py::array(dtype, shape, memory, owner);
+}
+
 py::array empty(const Shape& shape) { return make<float>(shape); }
 py::array empty_bytes(const Shape& shape) { return make<uint8_t>(shape); }
 py::array empty_int32(const Shape& shape) { return make<int32_t>(shape); }
