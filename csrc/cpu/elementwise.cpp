@@ -117,16 +117,15 @@ void run_arithmetic(const Arithmetic& p) {
         block.a_row = grid.row_stride(0), block.b_row = grid.row_stride(1);
         block.a_column = grid.column_stride(0);
         block.b_column = grid.column_stride(1);
-        grid.over_rows(
-            row, std::min(row + high, rows),
-            [&](const int64_t(&offsets)[2], int64_t count) {
-              block.rows = count;
-              block.a = a + offsets[0] + column * block.a_column;
-              block.b = b + offsets[1] + column * block.b_column;
-              block.y = p.y + row * columns + column;
-              kernels.arithmetic(block);
-              row += count;
-            });
+        grid.over_rows(row, std::min(row + high, rows),
+                       [&](const int64_t (&offsets)[2], int64_t count) {
+                         block.rows = count;
+                         block.a = a + offsets[0] + column * block.a_column;
+                         block.b = b + offsets[1] + column * block.b_column;
+                         block.y = p.y + row * columns + column;
+                         kernels.arithmetic(block);
+                         row += count;
+                       });
       });
 }
 

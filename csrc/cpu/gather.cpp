@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "common/integers.h"
@@ -46,8 +45,7 @@ void Gather::finish() {
   }
   while (do_piece()) {
   }
-  while (done_.load(std::memory_order_acquire) < pieces_)
-    std::this_thread::yield();
+  while (done_.load(std::memory_order_acquire) < pieces_) give_way();
   withdraw_idle_work(this);
 }
 
@@ -65,10 +63,10 @@ void Gather::copy(int64_t piece) const {
                             ? source.row_bytes
                             : std::min(kPieceBytes, source.row_bytes - begin);
   for (int64_t row = first; row < last; row++)
-    std::memcpy(
-        source.to + row * source.row_bytes + begin,
-        source.from + rows_[static_cast<size_t>(row)] * source.row_bytes + begin,
-        static_cast<size_t>(bytes));
+    std::memcpy(source.to + row * source.row_bytes + begin,
+                source.from +
+                    rows_[static_cast<size_t>(row)] * source.row_bytes + begin,
+                static_cast<size_t>(bytes));
 }
 
 }  // namespace tw::cpu

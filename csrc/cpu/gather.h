@@ -15,9 +15,9 @@ namespace tw::cpu {
 class Gather : public IdleWork {
  public:
   struct Source {
-    const char* from;   // rows, one after another
+    const char* from;  // rows, one after another
     int64_t row_bytes;
-    char* to;           // as many as are asked for
+    char* to;  // as many as are asked for
   };
 
   // The numbers of the rows are not checked.

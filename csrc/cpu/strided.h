@@ -54,7 +54,9 @@ struct StridedGrid {
   }
 
   // Distances of rows and of columns in array i.
-  int64_t row_stride(int i) const { return axes > 1 ? strides[i][axes - 2] : 0; }
+  int64_t row_stride(int i) const {
+    return axes > 1 ? strides[i][axes - 2] : 0;
+  }
   int64_t column_stride(int i) const { return axes ? strides[i][axes - 1] : 1; }
 };
 

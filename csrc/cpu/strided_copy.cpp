@@ -62,7 +62,7 @@ void run_blocks(const StridedCopy& p) {
         b.x_row = grid.row_stride(0), b.x_column = grid.column_stride(0);
         b.y_row = grid.row_stride(1), b.y_column = grid.column_stride(1);
         grid.over_rows(row, std::min(row + high, rows),
-                       [&](const int64_t(&offsets)[2], int64_t count) {
+                       [&](const int64_t (&offsets)[2], int64_t count) {
                          b.rows = count;
                          b.x = p.x + offsets[0] + column * b.x_column;
                          b.y = p.y + offsets[1] + column * b.y_column;
