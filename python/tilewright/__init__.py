@@ -26,6 +26,7 @@ _HOMES: dict[str, str | None] = {
     "get_num_threads": "kernels",
     "info": "environment",
     "interop": None,
+    "keras": None,
     "kernels": None,
     "load": "nn.serialization",
     "manual_seed": "random",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from tilewright import autograd as autograd
     from tilewright import data as data
     from tilewright import errors as errors
+    from tilewright import keras as keras
     from tilewright import kernels as kernels
     from tilewright import models as models
     from tilewright import nn as nn
