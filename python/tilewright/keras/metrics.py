@@ -132,7 +132,8 @@ class SparseTopKCategoricalAccuracy(Metric):
     """
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
-        super().__init__(name)
+        kind = type(self).__name__.replace("TopK", "Top_K_")
+        super().__init__(name or snake_case(kind))
         self.k = k
 
     def make(self) -> Native:
