@@ -22,17 +22,29 @@ std::string text(const Shape& shape) {
   throw std::invalid_argument(std::string(name) + ": " + message);
 }
 
+// NumPy's own descriptor of T, of which most arrays have the very object.
+template <class T>
+bool holds(const py::array& array) {
+  static const PyObject* const native = py::dtype::of<T>().release().ptr();
+  return py::detail::array_proxy(array.ptr())->descr == native ||
+         py::isinstance<py::array_t<T>>(array);
+}
+
+template <class T>
+bool ordered(const py::array& array) {
+  return (array.flags() & py::array::c_style) != 0 &&
+         reinterpret_cast<uintptr_t>(array.data()) % alignof(T) == 0;
+}
+
 template <class T>
 void check(const py::array& array, const char* name, int ndim) {
-  if (!py::isinstance<py::array_t<T>>(array))
+  if (!holds<T>(array))
     throw py::type_error(std::string(name) + ": unexpected dtype " +
                          std::string(py::str(array.dtype())));
   if (ndim >= 0 && array.ndim() != ndim)
     fail(name, "expected " + std::to_string(ndim) + " dimensions, got " +
                    std::to_string(array.ndim()));
-  if ((array.flags() & py::array::c_style) == 0 ||
-      reinterpret_cast<uintptr_t>(array.data()) % alignof(T) != 0)
-    fail(name, "expected a C-contiguous, aligned array");
+  if (!ordered<T>(array)) fail(name, "expected a C-contiguous, aligned array");
 }
 
 template <class T>
@@ -91,6 +103,13 @@ float* write(const py::array& array, const char* name, int ndim) {
   check<float>(array, name, ndim);
   if (!array.writeable()) fail(name, "the array is read-only");
   return static_cast<float*>(const_cast<void*>(array.data()));
+}
+
+bool plain(py::handle object, int ndim) {
+  static PyTypeObject* const ndarray = py::detail::npy_api::get().PyArray_Type_;
+  if (Py_TYPE(object.ptr()) != ndarray) return false;
+  const auto array = py::reinterpret_borrow<py::array>(object);
+  return holds<float>(array) && array.ndim() == ndim && ordered<float>(array);
 }
 
 void expect_shape(const py::array& array, const char* name,

@@ -27,6 +27,10 @@ const uint8_t* read_bytes(const py::array& array, const char* name, int ndim);
 // The same, and the array must be writeable.
 float* write(const py::array& array, const char* name, int ndim);
 
+// Whether read() would take it and nothing needs the interface's attention: an
+// ndarray, of no subclass.
+bool plain(py::handle object, int ndim);
+
 // Throws std::invalid_argument naming both shapes where they differ.
 void expect_shape(const py::array& array, const char* name, const Shape& shape);
 void expect(bool condition, const std::string& message);

@@ -49,6 +49,21 @@ struct Replay {
     program->run();
   }
 
+  // (kernel, algorithm, seconds) of each call.
+  py::list run_timed() {
+    expect(!set.empty(), "program: no inputs");
+    std::vector<cpu::Program::CallTime> times;
+    {
+      const py::gil_scoped_release release;
+      times = program->run_timed();
+    }
+    py::list result;
+    for (const cpu::Program::CallTime& time : times)
+      result.append(py::make_tuple(time.kernel.family, time.kernel.algorithm,
+                                   time.seconds));
+    return result;
+  }
+
   // The size of each call of dropout and its two numbers.
   py::list dropouts() const {
     py::list result;
@@ -118,6 +133,7 @@ void bind_program(py::module_& m) {
   py::class_<Replay, std::shared_ptr<Replay>>(m, "Replay")
       .def("set_inputs", &Replay::set_inputs, arg("inputs"))
       .def("run", &Replay::run)
+      .def("run_timed", &Replay::run_timed)
       .def_property_readonly("dropouts", &Replay::dropouts)
       .def_property_readonly("kept", [](const Replay& r) { return r.kept; })
       .def_property_readonly("calls",

@@ -21,6 +21,13 @@ struct Recorder {
   std::vector<py::object> made;
 };
 
+// Adds a problem that has just been run to what this thread records.
+template <class Problem>
+void record(void (*function)(const Problem&), const Problem& problem) {
+  if (Recorder* recorder = Recorder::current())
+    recorder->program->add(function, problem);
+}
+
 // Runs a kernel without the interpreter's lock, and records it.
 template <class Problem>
 void call(void (*function)(const Problem&), const Problem& problem) {
@@ -28,8 +35,14 @@ void call(void (*function)(const Problem&), const Problem& problem) {
     const py::gil_scoped_release release;
     function(problem);
   }
-  if (Recorder* recorder = Recorder::current())
-    recorder->program->add(function, problem);
+  record(function, problem);
+}
+
+// The same for what takes less than giving the lock back and taking it again.
+template <class Problem>
+void call_locked(void (*function)(const Problem&), const Problem& problem) {
+  function(problem);
+  record(function, problem);
 }
 
 }  // namespace tw::bindings

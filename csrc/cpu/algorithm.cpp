@@ -29,6 +29,7 @@ std::map<std::string, Family>& families() {
 }
 
 thread_local const char* last_run[kMaxFamilies];
+thread_local FirstRun first_run;
 
 Family& find(const std::string& family) {
   auto found = families().find(family);
@@ -62,6 +63,12 @@ std::string last_algorithm(const std::string& family) {
   return name ? name : "";
 }
 
+FirstRun take_first_run() {
+  const FirstRun taken = first_run;
+  first_run = {};
+  return taken;
+}
+
 namespace detail {
 
 Family* register_family(const char* name, std::vector<std::string> algorithms) {
@@ -93,6 +100,7 @@ void log_passed_over(const Family* family, const char* name, const char* why) {
 
 void note_run(const Family* family, const char* name) {
   last_run[family->index] = name;
+  if (!*first_run.family) first_run = {family->name.c_str(), name};
   if (logging())
     std::fprintf(stderr, "tilewright: %s: %s\n", family->name.c_str(), name);
 }

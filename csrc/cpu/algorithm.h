@@ -39,6 +39,14 @@ void force_algorithm(const std::string& family, const std::string& name);
 // The one that last ran on this thread; empty if none has.
 std::string last_algorithm(const std::string& family);
 
+// What this thread ran first since the call before, of whichever family: a
+// kernel, not those that it is made of. Empty strings if nothing.
+struct FirstRun {
+  const char* family = "";
+  const char* algorithm = "";
+};
+FirstRun take_first_run();
+
 namespace detail {
 Family* register_family(const char* name, std::vector<std::string> algorithms);
 const char* forced(const Family* family);  // null: none

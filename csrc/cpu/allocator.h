@@ -28,9 +28,10 @@ class Scratch {
  public:
   Scratch(size_t floats_per_worker, int workers)
       : stride_((floats_per_worker + 15) / 16 * 16),
-        data_(static_cast<float*>(
-            allocate(stride_ * static_cast<size_t>(workers) * sizeof(float)))) {
-  }
+        data_(stride_ == 0 ? nullptr
+                           : static_cast<float*>(allocate(
+                                 stride_ * static_cast<size_t>(workers) *
+                                 sizeof(float)))) {}
   ~Scratch() { deallocate(data_); }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -25,9 +25,7 @@ void run_implicit(const ConvForward& f) {
   const int threads = threads_for_flops(f.shape.flops());
   std::vector<Tap> taps = forward_taps(f);
   TapConvolution conv = forward_convolution(f, taps);
-  const WeightPanels weights(forward_weights(f), taps, mk.lanes, threads);
-  const PaddedSource padded(conv, taps, weights.depth(), threads);
-  TapRunner(conv, weights, mk).run_all(threads);
+  run_taps(conv, forward_weights(f), taps, mk, threads);
 }
 
 // Visits each residue class of input pixels modulo the stride.
@@ -46,10 +44,7 @@ template <const MicroKernels& mk>
 void run_implicit(const ConvBackwardInput& b) {
   const int threads = threads_for_flops(b.shape.flops());
   each_class(b, [&](TapConvolution& conv, std::vector<Tap>& taps) {
-    const WeightPanels weights(backward_input_weights(b), taps, mk.lanes,
-                               threads);
-    const PaddedSource padded(conv, taps, weights.depth(), threads);
-    TapRunner(conv, weights, mk).run_all(threads);
+    run_taps(conv, backward_input_weights(b), taps, mk, threads);
   });
 }
 

@@ -15,7 +15,9 @@
 #include "common/integers.h"
 #include "cpu/algorithm.h"
 #include "cpu/allocator.h"
+#include "cpu/chunk_sums.h"
 #include "cpu/conv2d.h"
+#include "cpu/conv2d_pointwise.h"
 #include "cpu/conv2d_winograd.h"
 #include "cpu/depthwise.h"
 #include "cpu/elementwise.h"
@@ -57,37 +59,6 @@ struct Cut {
   int64_t first_tile(int64_t part) const { return tiles * part / parts; }
 
   int64_t tiles, rows, band, parts, chunks;
-};
-
-// Sums of the chunks: the first is the result itself.
-class ChunkSums {
- public:
-  ChunkSums(float* result, int64_t size, int64_t chunks)
-      : result_(result),
-        size_(size),
-        chunks_(chunks),
-        others_(static_cast<size_t>(size), static_cast<int>(chunks - 1)) {}
-
-  float* of(int64_t chunk) const {
-    return chunk == 0 ? result_ : others_.of(static_cast<int>(chunk - 1));
-  }
-
-  void add_up() const {
-    const int threads = threads_for_bytes(4.0 * size_ * (chunks_ - 1));
-    constexpr int64_t block = 4096;
-    parallel_for(ceil_div(size_, block), threads, [&](int64_t task, int) {
-      const int64_t begin = task * block, end = std::min(begin + block, size_);
-      for (int64_t chunk = 1; chunk < chunks_; chunk++) {
-        const float* other = of(chunk);
-        for (int64_t i = begin; i < end; i++) result_[i] += other[i];
-      }
-    });
-  }
-
- private:
-  float* result_;
-  int64_t size_, chunks_;
-  Scratch others_;
 };
 
 // Calls visit(band) over a chunk's rows.
@@ -239,7 +210,7 @@ void run_implicit(const ConvBackwardWeight& b) {
     });
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  bias_gradient({b.dy, d.k, d.n * d.p * d.q, d.k, b.dbias});
 }
 
 // Few channels: the tile's rows are the r * s * c numbers of a pixel's patch,
@@ -315,36 +286,74 @@ void run_shallow(const ConvBackwardWeight& b) {
     });
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  bias_gradient({b.dy, d.k, d.n * d.p * d.q, d.k, b.dbias});
+}
+
+// Adds outputs [begin, end) of row `p` of image `n`, for all of which the same
+// taps are inside.
+void add_dots(const ConvBackwardWeight& b, const DepthwiseKernels& kernels,
+              int64_t n, int64_t p, int64_t begin, int64_t end, float* sums) {
+  const ConvShape& d = b.shape;
+  DepthwiseDots dots{};
+  dots.dy = b.dy + ((n * d.p + p) * d.q + begin) * d.k;
+  dots.length = end - begin;
+  dots.x_step = d.stride_w * d.c, dots.dy_step = d.k;
+  dots.channels = d.c;
+  const auto add = [&] {
+    if (dots.taps > 0) kernels.dots(dots);
+    dots.taps = 0;
+  };
+  for (int64_t tap = 0; tap < d.r * d.s; tap++) {
+    const int64_t h = p * d.stride_h + tap / d.s * d.dilation_h - d.pad_top;
+    const int64_t w =
+        begin * d.stride_w + tap % d.s * d.dilation_w - d.pad_left;
+    if (h < 0 || h >= d.h || w < 0 || w >= d.w) continue;
+    dots.x[dots.taps] = b.x + ((n * d.h + h) * d.w + w) * d.c;
+    dots.sums[dots.taps++] = sums + tap * d.c;
+    if (dots.taps == kMostDots) add();
+  }
+  add();
 }
 
 template <const DepthwiseKernels& kernels>
 void run_depthwise(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
   const int threads = threads_for_flops(d.flops());
-  const int64_t taps = d.r * d.s;
-  const Cut cut(d, taps, d.stride_h * d.w * d.c + d.q * d.k);
-  const ChunkSums sums(b.dweight, taps * d.c, cut.chunks);
-  const int64_t band = std::min(cut.band, cut.rows);
-  const Scratch scratch(pointer_floats(2 * band), threads);
-  parallel_for(cut.tasks(), threads, [&](int64_t task, int worker) {
-    const int64_t chunk = task / cut.parts, part = task % cut.parts;
-    auto** x_runs = reinterpret_cast<const float**>(scratch.of(worker));
-    const float** dy_runs = x_runs + band;
-    bool accumulate = false;
-    each_band(cut.chunk(chunk), cut.band, [&](Rows rows) {
-      for (int64_t tap = cut.first_tile(part); tap < cut.first_tile(part + 1);
-           tap++) {
-        const TapRuns runs =
-            tap_runs(d, b.x, b.dy, tap / d.s, tap % d.s, rows, x_runs, dy_runs);
-        kernels.dot(runs.count, x_runs, dy_runs, runs.length, runs.x_step, d.k,
-                    d.c, accumulate, sums.of(chunk) + tap * d.c);
+  const int64_t size = d.r * d.s * d.c;
+  const Cut cut(d, 1, d.stride_h * d.w * d.c + d.q * d.k);
+  const ChunkSums sums(b.dweight, size, cut.chunks);
+  const ChunkSums biases(b.dbias, d.k, cut.chunks);
+  // The outputs for which all taps are inside, and those on either side.
+  const Inside left(d.w, d.q, d.stride_w, -d.pad_left);
+  const Inside right(d.w, d.q, d.stride_w,
+                     (d.s - 1) * d.dilation_w - d.pad_left);
+  const int64_t first = std::min(left.begin, right.end);
+  const Scratch ones(static_cast<size_t>(d.k), 1);
+  std::fill_n(ones.of(0), d.k, 1.0f);
+  parallel_for(cut.chunks, threads, [&](int64_t chunk, int) {
+    float* to = sums.of(chunk);
+    std::fill_n(to, size, 0.0f);
+    // dbias, while dy is at hand: the tap of a source of ones.
+    DepthwiseDots bias{};
+    bias.taps = 1;
+    bias.x[0] = ones.of(0);
+    bias.sums[0] = biases.of(chunk);
+    bias.length = d.q, bias.dy_step = d.k, bias.channels = d.k;
+    std::fill_n(bias.sums[0], d.k, 0.0f);
+    const Rows rows = cut.chunk(chunk);
+    for (int64_t row = rows.begin; row < rows.end; row++) {
+      const int64_t n = row / d.p, p = row % d.p;
+      for (int64_t j = 0; j < d.q; j++) {
+        const int64_t end = j == first ? std::max(right.end, j + 1) : j + 1;
+        add_dots(b, kernels, n, p, j, end, to);
+        j = end - 1;
       }
-      accumulate = true;
-    });
+      bias.dy = b.dy + row * d.q * d.k;
+      kernels.dots(bias);
+    }
   });
   sums.add_up();
-  bias_gradient({b.dy, d.n * d.p * d.q, d.k, b.dbias});
+  biases.add_up();
 }
 
 const char* refuse_deep(const ConvBackwardWeight& b) {
@@ -354,12 +363,19 @@ const char* refuse_deep(const ConvBackwardWeight& b) {
              : "eight channels or more, one tap, or groups";
 }
 
+template <const MicroKernels& mk>
+void pointwise(const ConvBackwardWeight& b) {
+  run_pointwise(b, mk);
+}
+
 const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
 #if defined(__x86_64__)
     winograd<ConvBackwardWeight, ConvWay::winograd4, avx512::kMicroKernels,
              avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
     winograd<ConvBackwardWeight, ConvWay::winograd2, avx512::kMicroKernels,
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
+    {"pointwise_avx512", Isa::avx512, refuse_not_pointwise,
+     pointwise<avx512::kMicroKernels>, slower_pointwise},
     {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
      run_depthwise<avx512::kDepthwiseKernels>},
     {"shallow_avx512", Isa::avx512, refuse_deep,
@@ -370,6 +386,8 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
     winograd<ConvBackwardWeight, ConvWay::winograd2, avx2::kMicroKernels,
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
+    {"pointwise_avx2", Isa::avx2, refuse_not_pointwise,
+     pointwise<avx2::kMicroKernels>, slower_pointwise},
     {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
      run_depthwise<avx2::kDepthwiseKernels>},
     {"shallow_avx2", Isa::avx2, refuse_deep, run_shallow<avx2::kMicroKernels>},
@@ -380,6 +398,8 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              neon::kWinograd4>("winograd4_neon", Isa::neon),
     winograd<ConvBackwardWeight, ConvWay::winograd2, neon::kMicroKernels,
              neon::kWinograd2>("winograd2_neon", Isa::neon),
+    {"pointwise_neon", Isa::neon, refuse_not_pointwise,
+     pointwise<neon::kMicroKernels>, slower_pointwise},
     {"depthwise_neon", Isa::neon, refuse_not_depthwise,
      run_depthwise<neon::kDepthwiseKernels>},
     {"shallow_neon", Isa::neon, refuse_deep, run_shallow<neon::kMicroKernels>},

@@ -20,9 +20,11 @@ constexpr Transforms kTransforms2 = {80, 50, 70};
 constexpr Transforms kTransforms4 = {185, 115, 150};
 // A product of few rows or little depth keeps the FMA units less busy.
 constexpr double kDirectLoss = 1.12;
+// A run of dW's products is a row of dy: short rows hardly fill the pipeline.
+constexpr double kShortRowLoss = 3.5;
 constexpr double kWinogradLoss = 1.15;
-constexpr double kWinogradWeightLoss = 1.3;
-constexpr double kPart = 64;  // channels of a part of dW
+// All that dW transforms passes through the L3.
+constexpr double kWeightPassLoss = 1.35;
 
 // A way that rounds more has to save a fifth, and what it takes to pack.
 constexpr double kWorthIt = 0.8;
@@ -34,8 +36,11 @@ double ceil_div(int64_t a, int64_t b) {
 
 double direct_cycles(const ConvShape& d, ConvPass pass, int lanes) {
   const int64_t columns = pass == ConvPass::backward_input ? d.c : d.k;
+  const double short_rows = pass == ConvPass::backward_weight
+                                ? kShortRowLoss / static_cast<double>(d.q)
+                                : 0;
   return d.flops() / 2 / static_cast<double>(columns) *
-         ceil_div(columns, lanes) / kFmasPerCycle * kDirectLoss;
+         ceil_div(columns, lanes) / kFmasPerCycle * (kDirectLoss + short_rows);
 }
 
 double winograd_cycles(const ConvShape& d, ConvPass pass, int lanes, int m) {
@@ -50,17 +55,14 @@ double winograd_cycles(const ConvShape& d, ConvPass pass, int lanes, int m) {
   const double positions = (m + 2) * (m + 2);
   const double filters = static_cast<double>(depth) * to;  // vectors of them
   const double products = tiles * positions * filters / kFmasPerCycle;
-  if (pass == ConvPass::backward_weight) {
-    const double again_x = std::max(1.0, to * lanes / kPart);
-    const double again_dy = std::max(1.0, from * lanes / kPart);
-    return products * kWinogradWeightLoss +
-           tiles * transforms.input * (from * again_x + to * again_dy) +
-           2 * transforms.weight * filters;
-  }
   const double u_bytes = positions * 4 * filters * lanes;
   const double u_cycles =
       transforms.weight * filters +
       (u_bytes > kCacheBytes ? 4 * u_bytes / kBytesPerCycle : 0);
+  if (pass == ConvPass::backward_weight)
+    return products * kWinogradLoss +
+           tiles * (from + to) * transforms.input * kWeightPassLoss +
+           2 * u_cycles;
   return products * kWinogradLoss + tiles * from * transforms.input +
          tiles * to * transforms.output + u_cycles;
 }

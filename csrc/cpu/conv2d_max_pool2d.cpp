@@ -47,7 +47,8 @@ void run_fused(const ConvMaxPool& f) {
   TapConvolution whole = forward_convolution(f.conv, taps);
   whole.grid_h = conv_rows(f, f.pooled_p);
   whole.grid_w = across;
-  const WeightPanels weights(forward_weights(f.conv), taps, mk.lanes, threads);
+  WeightPanels weights(forward_weights(f.conv), taps, mk.lanes);
+  weights.pack_all(threads);
   const PaddedSource padded(whole, taps, weights.depth(), threads);
   whole.n = 1;
   whole.grid_h = conv_rows(f, band);

@@ -77,7 +77,13 @@ class Winograd {
  private:
   using Tile = WinogradTiles::Tile;
 
-  int64_t panel_floats() const { return positions_ * conv_.c * 2 * mk_.lanes; }
+  // Of U: from a position to the next, and from a panel.
+  int64_t u_plane(int64_t panel) const {
+    return conv_.c * panel_vectors(panel) * mk_.lanes + kPad;
+  }
+  int64_t panel_floats() const {
+    return positions_ * (conv_.c * 2 * mk_.lanes + kPad);
+  }
   int64_t panel_width(int64_t panel) const {
     return std::min<int64_t>(2 * mk_.lanes, conv_.k - panel * 2 * mk_.lanes);
   }
@@ -120,7 +126,7 @@ class Winograd {
       const int64_t end = std::min(begin + kDepthPerPack, conv_.c);
       const int64_t width = panel_width(panel);
       const int64_t step = panel_vectors(panel) * mk_.lanes;
-      const int64_t plane = conv_.c * step;
+      const int64_t plane = u_plane(panel);
       float* u = u_.of(0) + panel * panel_floats();
       SourceGrid filters = conv_.weight;
       filters.data +=
@@ -170,8 +176,7 @@ class Winograd {
     for (int64_t i = 0; i < positions_; i++)
       for (int64_t panel = first; panel < last; panel++)
         multiply(v + i * v_plane_, count,
-                 u_.of(0) + panel * panel_floats() +
-                     i * conv_.c * panel_vectors(panel) * mk_.lanes,
+                 u_.of(0) + panel * panel_floats() + i * u_plane(panel),
                  panel_vectors(panel),
                  m + i * m_plane_ + (panel - first) * 2 * mk_.lanes);
     const int64_t column = first * 2 * mk_.lanes;
@@ -183,21 +188,15 @@ class Winograd {
 
   // What a tile needs beyond the tile to its left.
   void prefetch_patch(const Tile& t) const {
-    const int64_t h = t.top - conv_.pad_top;
-    const int64_t w = t.left - conv_.pad_left + 2;
-    if (h < 0 || w < 0 || h + a_ > conv_.h || w + wk_.m > conv_.w) return;
-    const float* from =
-        conv_.source + ((t.n * conv_.h + h) * conv_.w + w) * conv_.c;
-    for (int64_t r = 0; r < a_; r++)
-      for (int64_t i = 0; i < wk_.m * conv_.c; i += kPad)
-        __builtin_prefetch(from + r * conv_.w * conv_.c + i);
+    const int64_t image = conv_.h * conv_.w * conv_.c;
+    prefetch_out(conv_.source + t.n * image, conv_.h, conv_.w, conv_.c,
+                 t.top - conv_.pad_top, t.left - conv_.pad_left + 2, a_, wk_.m);
   }
 
   SourceGrid patch(const Tile& t, float* edge) const {
     const int64_t image = conv_.h * conv_.w * conv_.c;
     return cut_out(conv_.source + t.n * image, conv_.h, conv_.w, conv_.c,
-                   t.top - conv_.pad_top, t.left - conv_.pad_left, a_, 0,
-                   conv_.c, edge);
+                   t.top - conv_.pad_top, t.left - conv_.pad_left, a_, edge);
   }
 
   void multiply(const float* v, int64_t count, const float* u, int vectors,
@@ -205,19 +204,15 @@ class Winograd {
     const RowTiles tiles(count, mk_.max_rows);
     for (int64_t t = 0; t < tiles.count; t++) {
       const int rows = tiles.size(t);
-      const float* a[kMaxTileRows];
       float* c[kMaxTileRows];
-      for (int i = 0; i < rows; i++) {
-        a[i] = v + (tiles.begin(t) + i) * v_row_;
-        c[i] = m + (tiles.begin(t) + i) * m_row_;
-      }
+      for (int i = 0; i < rows; i++) c[i] = m + (tiles.begin(t) + i) * m_row_;
       const int64_t step = vectors * mk_.lanes;
-      mk_.rows[vectors][rows]({1,
-                               conv_.c,
-                               a,
-                               &u,
-                               step,
-                               {c, step, nullptr, false, Activation::none}});
+      mk_.strided[vectors][rows]({conv_.c,
+                                  v + tiles.begin(t) * v_row_,
+                                  v_row_,
+                                  u,
+                                  step,
+                                  {c, step, nullptr, false, Activation::none}});
     }
   }
 

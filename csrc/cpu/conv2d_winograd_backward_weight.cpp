@@ -2,11 +2,12 @@
 // positions one product (C x tiles)(tiles x K) instead of nine products over
 // all pixels.
 //
-// dW is cut into parts of channels x outputs whose sums stay in the L2 cache,
-// the tiles into chunks; a task transforms the patches of x and dy for one part
-// of one chunk, a block of tiles at a time, and adds their products to sums of
-// its own. The chunks' sums are added in order and transformed back. Both cuts
-// follow from the shape alone, so the bits do not depend on the threads.
+// A block of tiles is transformed whole, patches of x to V and of dy to M, and
+// then multiplied, the positions shared among the threads: no patch is
+// transformed twice, and a position's sums (C x K), which pass through the L2
+// cache once a block, belong to one task. Blocks are as many tiles as keep V
+// and M in the caches, but no fewer than make the products worth the pass of
+// the sums. Tiles are added in order: the bits do not depend on the threads.
 #include <algorithm>
 
 #include "common/integers.h"
@@ -19,12 +20,12 @@
 namespace tw::cpu {
 namespace {
 
-constexpr int64_t kPartChannels = 64, kPartColumns = 64;
-constexpr int64_t kBlockBytes = 256 << 10;  // of transformed patches
-constexpr int64_t kLeastTiles = 16;         // a block
-constexpr double kFlopsPerTask = 4e7;
-constexpr int64_t kMaxTasks = 8;
-constexpr int64_t kPad = 16;  // keeps positions off each other's cache sets
+constexpr int64_t kBlockBytes = 4 << 20;  // of V and M
+constexpr int64_t kLeastTiles = 96;       // a block
+constexpr int64_t kTilesPerTask = 8;
+constexpr int kRowsPerTask = 112;  // channels
+constexpr int64_t kColumnsPerTask = 64;
+constexpr int64_t kPad = 16;
 
 class WinogradBackwardWeight {
  public:
@@ -37,88 +38,95 @@ class WinogradBackwardWeight {
         a_(wk.m + 2),
         positions_(a_ * a_),
         tiles_(d_.n, d_.p, d_.q, wk.m),
-        channel_parts_(ceil_div(d_.c, kPartChannels)),
-        column_parts_(ceil_div(d_.k, kPartColumns)),
-        part_channels_(ceil_div(d_.c, channel_parts_)),
-        part_columns_(round_up(ceil_div(d_.k, column_parts_), mk.lanes)),
-        v_row_(round_up(part_channels_, kPad)),
-        m_row_(part_columns_) {
-    const auto wanted = static_cast<int64_t>(d_.flops() / kFlopsPerTask);
-    chunks_ =
-        std::clamp<int64_t>(ceil_div(std::min(wanted, kMaxTasks), parts()), 1,
-                            ceil_div(tiles_.count(), kLeastTiles));
-    const int64_t fitting = kBlockBytes / (4 * positions_ * (v_row_ + m_row_));
-    block_ = std::max(fitting, kLeastTiles);
+        columns_(round_up(d_.k, mk.lanes)),
+        v_row_(spread(d_.c)),
+        m_row_(spread(columns_)) {
+    const int64_t tile_bytes = 4 * positions_ * (v_row_ + m_row_);
+    blocks_ = std::max<int64_t>(
+        1, ceil_div(tiles_.count(),
+                    std::max(kBlockBytes / tile_bytes, kLeastTiles)));
+    block_ = ceil_div(tiles_.count(), blocks_);
     v_plane_ = block_ * v_row_ + kPad;
     m_plane_ = block_ * m_row_ + kPad;
   }
 
   void run_all(int threads) const {
-    const Scratch sums(static_cast<size_t>(sum_floats()),
-                       static_cast<int>(parts() * chunks_));
-    const Scratch scratch(
-        static_cast<size_t>(positions_ * (v_plane_ + m_plane_) +
-                            a_ * a_ * std::max(part_channels_, part_columns_)),
-        threads);
-    parallel_for(parts() * chunks_, threads, [&](int64_t task, int worker) {
-      run(task / chunks_, task % chunks_, sums.of(static_cast<int>(task)),
-          scratch.of(worker));
-    });
-    parallel_for(d_.c * column_parts_, threads, [&](int64_t task, int) {
-      transform_back(task / column_parts_, task % column_parts_, sums);
+    const Scratch v(static_cast<size_t>(positions_ * v_plane_), 1);
+    const Scratch m(static_cast<size_t>(positions_ * m_plane_), 1);
+    const Scratch sums(static_cast<size_t>(positions_ * d_.c * columns_), 1);
+    const Scratch biases(static_cast<size_t>(d_.k), static_cast<int>(blocks_));
+    const Scratch edges(static_cast<size_t>(positions_ * std::max(d_.c, d_.k)),
+                        threads);
+    for (int64_t block = 0; block < blocks_; block++) {
+      const int64_t begin = tiles_.count() * block / blocks_;
+      const int64_t count = tiles_.count() * (block + 1) / blocks_ - begin;
+      parallel_for(ceil_div(count, kTilesPerTask), threads,
+                   [&](int64_t task, int worker) {
+                     const int64_t last =
+                         std::min(count, (task + 1) * kTilesPerTask);
+                     for (int64_t t = task * kTilesPerTask; t < last; t++) {
+                       prefetch(begin + t + 1);
+                       transform(tiles_[begin + t], v.of(0) + t * v_row_,
+                                 m.of(0) + t * m_row_, edges.of(worker));
+                     }
+                   });
+      // Position (1, 1) of a tile of dy is the sum of the tile.
+      bias_gradient({m.of(0) + (a_ + 1) * m_plane_, m_row_, count, d_.k,
+                     biases.of(static_cast<int>(block))});
+      const RowTiles parts(d_.c, kRowsPerTask);
+      parallel_for(positions_ * parts.count, threads, [&](int64_t task, int) {
+        const int64_t i = task / parts.count;
+        const int64_t part = task % parts.count;
+        const int64_t row = parts.begin(part);
+        add_product(v.of(0) + i * v_plane_ + row, m.of(0) + i * m_plane_, count,
+                    parts.size(part), sums.of(0) + (i * d_.c + row) * columns_,
+                    block > 0);
+      });
+    }
+    bias_gradient({biases.of(0), blocks_ > 1 ? biases.of(1) - biases.of(0) : 0,
+                   blocks_, d_.k, b_.dbias});
+    const int64_t column_parts = ceil_div(d_.k, kColumnsPerTask);
+    parallel_for(d_.c * column_parts, threads, [&](int64_t task, int) {
+      transform_back(sums.of(0), task / column_parts,
+                     task % column_parts * kColumnsPerTask);
     });
   }
 
  private:
-  int64_t parts() const { return channel_parts_ * column_parts_; }
-  int64_t sum_floats() const {
-    return positions_ * part_channels_ * part_columns_;
+  // What a tile needs beyond the tile to its left.
+  void prefetch(int64_t tile) const {
+    if (tile >= tiles_.count()) return;
+    const WinogradTiles::Tile at = tiles_[tile];
+    prefetch_out(b_.x + at.n * d_.h * d_.w * d_.c, d_.h, d_.w, d_.c,
+                 at.top - d_.pad_top, at.left - d_.pad_left + 2, a_, wk_.m);
+    prefetch_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q, d_.k, at.top,
+                 at.left, wk_.m, wk_.m);
   }
 
-  void run(int64_t part, int64_t chunk, float* sums, float* scratch) const {
-    const int64_t channel = part / column_parts_ * part_channels_;
-    const int64_t column = part % column_parts_ * part_columns_;
-    const int64_t channels = std::min(part_channels_, d_.c - channel);
-    const int64_t columns = std::min(part_columns_, d_.k - column);
-    const int64_t first = tiles_.count() * chunk / chunks_;
-    const int64_t last = tiles_.count() * (chunk + 1) / chunks_;
-    float* v = scratch;
-    float* m = v + positions_ * v_plane_;
-    float* edge = m + positions_ * m_plane_;
-    // Columns that no output has are multiplied with the rest.
-    if (columns < part_columns_) std::fill_n(m, positions_ * m_plane_, 0.0f);
-    for (int64_t begin = first; begin < last; begin += block_) {
-      const int64_t count = std::min(block_, last - begin);
-      for (int64_t t = 0; t < count; t++) {
-        const WinogradTiles::Tile at = tiles_[begin + t];
-        wk_.input(cut_out(b_.x + at.n * d_.h * d_.w * d_.c, d_.h, d_.w, d_.c,
-                          at.top - d_.pad_top, at.left - d_.pad_left, a_,
-                          channel, channels, edge),
-                  {v + t * v_row_, a_ * v_plane_, v_plane_}, channels);
-        wk_.gradient(
-            cut_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q, d_.k, at.top,
-                    at.left, wk_.m, column, columns, edge),
-            {m + t * m_row_, a_ * m_plane_, m_plane_}, columns);
-      }
-      for (int64_t i = 0; i < positions_; i++)
-        add_product(v + i * v_plane_, m + i * m_plane_, count, channels,
-                    sums + i * part_channels_ * part_columns_, begin > first);
-    }
+  void transform(const WinogradTiles::Tile& at, float* v, float* m,
+                 float* edge) const {
+    wk_.input(cut_out(b_.x + at.n * d_.h * d_.w * d_.c, d_.h, d_.w, d_.c,
+                      at.top - d_.pad_top, at.left - d_.pad_left, a_, edge),
+              {v, a_ * v_plane_, v_plane_}, d_.c);
+    wk_.gradient(cut_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q, d_.k,
+                         at.top, at.left, wk_.m, edge),
+                 {m, a_ * m_plane_, m_plane_}, d_.k);
   }
 
   // sums (channels x columns) += V^T M over `count` tiles.
   void add_product(const float* v, const float* m, int64_t count,
                    int64_t channels, float* sums, bool accumulate) const {
     const RowTiles tiles(channels, mk_.max_rows);
-    for (int64_t j = 0; j < part_columns_; j += 2 * mk_.lanes) {
-      const int vectors = part_columns_ - j <= mk_.lanes ? 1 : 2;
+    for (int64_t j = 0; j < columns_; j += 2 * mk_.lanes) {
+      const int vectors = columns_ - j <= mk_.lanes ? 1 : 2;
       const float* b = m + j;
       for (int64_t t = 0; t < tiles.count; t++) {
         const int rows = tiles.size(t);
         const float* a = v + tiles.begin(t);
         float* c[kMaxTileRows];
         for (int i = 0; i < rows; i++)
-          c[i] = sums + (tiles.begin(t) + i) * part_columns_ + j;
+          c[i] = sums + (tiles.begin(t) + i) * columns_ + j;
+        prefetch_tile(c, rows, vectors * mk_.lanes);
         mk_.columns[vectors][rows](
             {1,
              count,
@@ -131,25 +139,13 @@ class WinogradBackwardWeight {
     }
   }
 
-  void transform_back(int64_t channel, int64_t column_part,
-                      const Scratch& sums) const {
-    const int64_t part = channel / part_channels_ * column_parts_ + column_part;
-    const int64_t column = column_part * part_columns_;
-    const int64_t columns = std::min(part_columns_, d_.k - column);
-    const int64_t plane = part_channels_ * part_columns_;
-    const auto first = static_cast<int>(part * chunks_);
-    const int64_t row = channel % part_channels_ * part_columns_;
-    float* total = sums.of(first) + row;
-    for (int64_t chunk = 1; chunk < chunks_; chunk++) {
-      const float* other = sums.of(first + static_cast<int>(chunk)) + row;
-      for (int64_t i = 0; i < positions_; i++)
-        for (int64_t j = 0; j < columns; j++)
-          total[i * plane + j] += other[i * plane + j];
-    }
+  void transform_back(const float* sums, int64_t channel,
+                      int64_t column) const {
+    const int64_t plane = d_.c * columns_;
     wk_.weight_gradient(
-        {total, a_ * plane, plane},
+        {sums + channel * columns_ + column, a_ * plane, plane},
         {b_.dweight + channel * d_.k + column, 3 * d_.c * d_.k, d_.c * d_.k},
-        columns);
+        std::min(kColumnsPerTask, d_.k - column));
   }
 
   const ConvBackwardWeight& b_;
@@ -158,9 +154,9 @@ class WinogradBackwardWeight {
   const WinogradKernels& wk_;
   const int64_t a_, positions_;
   const WinogradTiles tiles_;
-  const int64_t channel_parts_, column_parts_, part_channels_, part_columns_;
+  const int64_t columns_;  // sums have K of them, and what fills a vector
   const int64_t v_row_, m_row_;
-  int64_t chunks_, block_, v_plane_, m_plane_;
+  int64_t blocks_, block_, v_plane_, m_plane_;
 };
 
 }  // namespace
@@ -169,8 +165,6 @@ void run_winograd(const ConvBackwardWeight& problem, const MicroKernels& mk,
                   const WinogradKernels& wk) {
   WinogradBackwardWeight(problem, mk, wk)
       .run_all(threads_for_flops(problem.shape.flops()));
-  const ConvShape& d = problem.shape;
-  bias_gradient({problem.dy, d.n * d.p * d.q, d.k, problem.dbias});
 }
 
 }  // namespace tw::cpu

@@ -38,20 +38,31 @@ class WinogradTiles {
 // A rectangle of an image, zero outside of it, copied where it overhangs.
 inline SourceGrid cut_out(const float* image, int64_t h, int64_t w, int64_t c,
                           int64_t top, int64_t left, int64_t side,
-                          int64_t channel, int64_t channels, float* copy) {
+                          float* copy) {
   const int64_t row = w * c;
   if (top >= 0 && left >= 0 && top + side <= h && left + side <= w)
-    return {image + top * row + left * c + channel, row, c};
+    return {image + top * row + left * c, row, c};
   for (int64_t i = 0; i < side * side; i++) {
     const int64_t y = top + i / side, x = left + i % side;
-    float* to = copy + i * channels;
+    float* to = copy + i * c;
     if (y >= 0 && y < h && x >= 0 && x < w)
-      std::memcpy(to, image + y * row + x * c + channel,
-                  static_cast<size_t>(channels) * sizeof(float));
+      std::memcpy(to, image + y * row + x * c,
+                  static_cast<size_t>(c) * sizeof(float));
     else
-      std::fill_n(to, channels, 0.0f);
+      std::fill_n(to, c, 0.0f);
   }
-  return {copy, side * channels, channels};
+  return {copy, side * c, c};
+}
+
+// Asks for the part of that rectangle which the image has whole.
+inline void prefetch_out(const float* image, int64_t h, int64_t w, int64_t c,
+                         int64_t top, int64_t left, int64_t rows,
+                         int64_t columns) {
+  if (top < 0 || left < 0 || top + rows > h || left + columns > w) return;
+  const float* from = image + (top * w + left) * c;
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t i = 0; i < columns * c; i += 16)
+      __builtin_prefetch(from + r * w * c + i);
 }
 
 }  // namespace tw::cpu

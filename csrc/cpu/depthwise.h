@@ -17,6 +17,16 @@ const char* refuse_not_depthwise(const Problem& problem) {
              : "not one input and one output channel a group";
 }
 
+// sums[t][c] += sum over i of x[t][i * x_step + c] * dy[i * dy_step + c]
+constexpr int kMostDots = 9;
+struct DepthwiseDots {
+  int taps;  // 1..kMostDots
+  const float* x[kMostDots];
+  float* sums[kMostDots];
+  const float* dy;
+  int64_t length, x_step, dy_step, channels;
+};
+
 struct DepthwiseKernels {
   // out[c] = activation(bias[c] + sum over taps of source[t][c] * weight[t][c])
   void (*pixel)(int64_t taps, const float* const* source,
@@ -29,11 +39,7 @@ struct DepthwiseKernels {
               const float* const* weight, int64_t channels, int64_t count,
               int64_t step, const float* next, const float* bias,
               Activation activation, float* out, int64_t out_step);
-  // out[c] (+)= sum over runs and i of x[run][i * x_step + c] *
-  // dy[run][i * dy_step + c]
-  void (*dot)(int64_t runs, const float* const* x, const float* const* dy,
-              int64_t length, int64_t x_step, int64_t dy_step, int64_t channels,
-              bool accumulate, float* out);
+  void (*dots)(const DepthwiseDots& dots);
 };
 
 #if defined(__x86_64__)

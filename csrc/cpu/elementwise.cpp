@@ -68,27 +68,65 @@ void run_bias_gradient(const BiasGradient& p) {
   const int64_t block_rows = std::max(kFewestRows, kBlockFloats / p.k);
   const int64_t row_blocks = std::max<int64_t>(1, ceil_div(p.rows, block_rows));
   const int64_t column_blocks = ceil_div(p.k, kColumnBlock);
+  const int64_t tasks = row_blocks * column_blocks;  // of a group
   const bool partial = row_blocks > 1;
   const Scratch sums(partial ? static_cast<size_t>(p.k) : 0,
-                     partial ? static_cast<int>(row_blocks) : 0);
-  const double bytes =
-      4.0 * static_cast<double>(p.rows) * static_cast<double>(p.k);
+                     partial ? static_cast<int>(p.groups * row_blocks) : 0);
+  const double bytes = 4.0 * static_cast<double>(p.groups) *
+                       static_cast<double>(p.rows) * static_cast<double>(p.k);
   parallel_for(
-      row_blocks * column_blocks, threads_for_bytes(bytes),
-      [&](int64_t task, int) {
-        const int64_t block = task / column_blocks;
+      p.groups * tasks, threads_for_bytes(bytes), [&](int64_t task, int) {
+        const int64_t group = task / tasks;
+        const int64_t block = task % tasks / column_blocks;
         const int64_t row = block * block_rows;
         const int64_t column = task % column_blocks * kColumnBlock;
-        float* out = partial ? sums.of(static_cast<int>(block)) : p.dbias;
-        kernels.column_sums(p.dy + row * p.k + column, p.k,
-                            std::min(block_rows, p.rows - row),
+        float* out = partial
+                         ? sums.of(static_cast<int>(group * row_blocks + block))
+                         : p.dbias + group * p.k;
+        kernels.column_sums(p.dy + (group * p.rows + row) * p.stride + column,
+                            p.stride, std::min(block_rows, p.rows - row),
                             std::min(kColumnBlock, p.k - column), out + column);
       });
   if (partial)
-    parallel_for(1, 1, [&](int64_t, int) {
-      kernels.column_sums(sums.of(0), sums.of(1) - sums.of(0), row_blocks, p.k,
-                          p.dbias);
+    parallel_for(p.groups, 1, [&](int64_t group, int) {
+      kernels.column_sums(sums.of(static_cast<int>(group * row_blocks)),
+                          sums.of(1) - sums.of(0), row_blocks, p.k,
+                          p.dbias + group * p.k);
     });
+}
+
+template <const ElementwiseKernels& kernels>
+void run_arithmetic(const Arithmetic& p) {
+  const StridedGrid<2>& grid = p.grid;
+  const int64_t rows = grid.rows(), columns = grid.columns();
+  if (rows * columns == 0) return;
+  const int64_t wide = std::min(columns, kBlock);
+  const int64_t high = std::max<int64_t>(1, kBlock / wide);
+  const int64_t across = ceil_div(columns, wide);
+  const double bytes = 12.0 * static_cast<double>(rows * columns);
+  const float* a = p.a ? p.a : &p.a_value;
+  const float* b = p.b ? p.b : &p.b_value;
+  parallel_for(
+      ceil_div(rows, high) * across, threads_for_bytes(bytes),
+      [&](int64_t task, int) {
+        const int64_t column = task % across * wide;
+        int64_t row = task / across * high;
+        ArithmeticBlock block{};
+        block.operation = p.operation;
+        block.columns = std::min(wide, columns - column);
+        block.a_row = grid.row_stride(0), block.b_row = grid.row_stride(1);
+        block.a_column = grid.column_stride(0);
+        block.b_column = grid.column_stride(1);
+        grid.over_rows(row, std::min(row + high, rows),
+                       [&](const int64_t (&offsets)[2], int64_t count) {
+                         block.rows = count;
+                         block.a = a + offsets[0] + column * block.a_column;
+                         block.b = b + offsets[1] + column * block.b_column;
+                         block.y = p.y + row * columns + column;
+                         kernels.arithmetic(block);
+                         row += count;
+                       });
+      });
 }
 
 const Algorithm<ActivationForward> kActivation[] = {
@@ -149,6 +187,20 @@ const Algorithm<BiasGradient> kBiasGradient[] = {
 };
 const AlgorithmList kBiasGradientList("bias_gradient", kBiasGradient);
 
+const Algorithm<Arithmetic> kArithmetic[] = {
+#if defined(__x86_64__)
+    {"blocks_avx512", Isa::avx512, refuse_none,
+     run_arithmetic<avx512::kElementwiseKernels>},
+    {"blocks_avx2", Isa::avx2, refuse_none,
+     run_arithmetic<avx2::kElementwiseKernels>},
+#elif defined(__aarch64__)
+    {"blocks_neon", Isa::neon, refuse_none,
+     run_arithmetic<neon::kElementwiseKernels>},
+#endif
+    {"ref", Isa::ref, refuse_none, run_arithmetic<ref::kElementwiseKernels>},
+};
+const AlgorithmList kArithmeticList("arithmetic", kArithmetic);
+
 }  // namespace
 
 void activation(const ActivationForward& problem) {
@@ -161,5 +213,6 @@ void dropout(const Dropout& problem) { kDropoutList.run(problem); }
 void bias_gradient(const BiasGradient& problem) {
   kBiasGradientList.run(problem);
 }
+void arithmetic(const Arithmetic& problem) { kArithmeticList.run(problem); }
 
 }  // namespace tw::cpu

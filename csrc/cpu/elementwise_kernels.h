@@ -19,6 +19,17 @@ struct DropoutBlock {
   float* y;
 };
 
+// Rows of an operation; a column stride is 1, or 0 for a number a row.
+struct ArithmeticBlock {
+  Operation operation;
+  int64_t rows, columns;
+  const float* a;
+  int64_t a_row, a_column;
+  const float* b;
+  int64_t b_row, b_column;
+  float* y;  // dense
+};
+
 struct ElementwiseKernels {
   void (*activation)(const ActivationForward&);
   void (*activation_backward)(const ActivationBackward&);
@@ -26,6 +37,7 @@ struct ElementwiseKernels {
   // sums[j] = sum over rows of src[row * stride + j], j < columns.
   void (*column_sums)(const float* src, int64_t stride, int64_t rows,
                       int64_t columns, float* sums);
+  void (*arithmetic)(const ArithmeticBlock&);
 };
 
 namespace ref {

@@ -2,10 +2,10 @@
 // Multiplication" (TOMS 2008), with the micro-kernels of microkernel.h.
 //
 // Blocks: KC = 384 keeps a B panel (KC x 2 vectors, 48 KiB with AVX-512) in L1
-// and L2 while the tiles of a row block pass over it; a row block of 16 tiles
-// (224 x 384 floats, 336 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in
-// L3. The micro-kernel reads A by rows or by columns as it lies, so packing is
-// a straight copy, made only where the copy is used often enough to pay and the
+// and L2 while the tiles of a row block pass over it; a row block (MC = 112 x
+// 384 floats, 168 KiB) stays in L2; NC = 4096 columns of B (6 MiB) in L3. The
+// micro-kernel reads A by rows or by columns as it lies, so packing is a
+// straight copy, made only where the copy is used often enough to pay and the
 // stride of what is there would map many rows on few cache sets. Small and
 // skinny products, which are what networks are made of, pack nothing.
 //
@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "common/integers.h"
 #include "cpu/algorithm.h"
@@ -29,14 +30,12 @@ namespace {
 
 constexpr int64_t kDepthBlock = 384;    // KC
 constexpr int64_t kColumnBlock = 4096;  // NC
-constexpr int64_t kTilesPerBlock = 16;  // MC / MR
+constexpr int kRowsPerBlock = 112;      // MC
 // A task is worth about this much, but no more of them are cut than this: fewer
 // copy fewer blocks of A.
 constexpr double kFlopsPerTask = 5e5;
-constexpr double kBytesPerTask = 256 << 10;  // of B, where there are few rows
+constexpr double kBytesPerTask = 512 << 10;  // of B, where there are few rows
 constexpr double kMostTasks = 48;
-constexpr int64_t kFewRowsColumns = 128;   // from here on streaming pays
-constexpr int64_t kStreamedColumns = 512;  // a task
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.
 constexpr int64_t kPad = 16;
@@ -48,6 +47,11 @@ struct Panel {
   int64_t column, width;
   int vectors;
 };
+
+// `floats` is a multiple of 4: every vector has as many lanes.
+void copy_vectors(float* to, const float* from, int64_t floats) {
+  for (int64_t i = 0; i < floats; i += 4) std::memcpy(to + i, from + i, 16);
+}
 
 // How B's columns [begin, end) for rows [k0, k0 + depth) are read: as they
 // lie, or from a packed copy. A panel that is not full is always copied.
@@ -100,8 +104,15 @@ class Panels {
       pack_transposed(to, out);
       return;
     }
+    // Rows are copied to the panel's whole width, whatever lies beyond the
+    // matrix's columns, except at its end.
     const float* from = p_.b + k0_ * p_.n + to.column;
+    const float* const end = p_.b + p_.k * p_.n;
     for (int64_t k = 0; k < depth_; k++, from += p_.n, out += to.step) {
+      if (end - from >= to.step) {
+        copy_vectors(out, from, to.step);
+        continue;
+      }
       std::memcpy(out, from, static_cast<size_t>(to.width) * sizeof(float));
       std::fill(out + to.width, out + to.step, 0.0f);
     }
@@ -138,6 +149,12 @@ struct ABlock {
   int64_t stride;
 };
 
+// What a worker has at hand from its task before.
+struct Held {
+  int64_t block = -1;
+  ABlock a;
+};
+
 ABlock block_of_a(const GemmProblem& p, RowBlock block, int64_t k0,
                   int64_t depth, float* copy) {
   const int64_t lda = p.transpose_a ? p.m : p.k;
@@ -158,15 +175,12 @@ void multiply_tile(const GemmProblem& p, const MicroKernels& mk,
                    const Panel& panel, const TileEpilogue& epilogue) {
   if (p.transpose_a) {
     const float* columns = a.a + row;
-    ColumnsTile tile{1,        depth,      &columns, a.stride,
-                     &panel.b, panel.step, epilogue};
-    mk.columns[panel.vectors][rows](tile);
+    mk.columns[panel.vectors][rows](
+        {1, depth, &columns, a.stride, &panel.b, panel.step, epilogue});
     return;
   }
-  const float* pointers[kMaxTileRows];
-  for (int i = 0; i < rows; i++) pointers[i] = a.a + (row + i) * a.stride;
-  RowsTile tile{1, depth, pointers, &panel.b, panel.step, epilogue};
-  mk.rows[panel.vectors][rows](tile);
+  mk.strided[panel.vectors][rows](
+      {depth, a.a + row * a.stride, a.stride, panel.b, panel.step, epilogue});
 }
 
 void multiply_block(const GemmProblem& p, const MicroKernels& mk, int max_rows,
@@ -181,6 +195,7 @@ void multiply_block(const GemmProblem& p, const MicroKernels& mk, int max_rows,
     const TileEpilogue epilogue{
         c, panel.width, last && p.bias ? p.bias + panel.column : nullptr,
         !first || p.accumulate, last ? p.activation : Activation::none};
+    prefetch_tile(c, rows, panel.width);
     multiply_tile(p, mk, a, tiles.begin(t), rows, depth, panel, epilogue);
   }
 }
@@ -194,7 +209,8 @@ void run_blocked(const GemmProblem& p) {
   const int threads = threads_for_flops(2.0 * p.m * p.n * (p.k + 1));
 
   Panels panels(p, mk, vectors);
-  const RowTiles blocks(p.m, max_rows * static_cast<int>(kTilesPerBlock));
+  const RowTiles blocks(p.m,
+                        max_rows * std::max<int>(1, kRowsPerBlock / max_rows));
   const int64_t block_rows = ceil_div(p.m, blocks.count);
   const int64_t k_blocks = std::max<int64_t>(1, ceil_div(p.k, kDepthBlock));
 
@@ -227,72 +243,43 @@ void run_blocked(const GemmProblem& p) {
                                             sizeof(float) / kBytesPerTask));
       const int64_t groups = std::clamp<int64_t>(
           static_cast<int64_t>(tasks / blocks.count), 1, count);
+      std::vector<Held> held(static_cast<size_t>(threads));
       parallel_for(
           blocks.count * groups, threads, [&](int64_t task, int worker) {
             const int64_t index = task / groups, group = task % groups;
             const RowBlock block{blocks.begin(index), blocks.size(index)};
-            const ABlock a = block_of_a(p, block, k0, depth,
-                                        copy_a ? a_copies.of(worker) : nullptr);
+            Held& a = held[static_cast<size_t>(worker)];
+            if (a.block != index) {
+              a.a = block_of_a(p, block, k0, depth,
+                               copy_a ? a_copies.of(worker) : nullptr);
+              a.block = index;
+            }
             for (int64_t j = count * group / groups;
                  j < count * (group + 1) / groups; j++)
-              multiply_block(p, mk, max_rows, a, block, depth, panels.panel(j),
-                             kb == 0, kb == k_blocks - 1);
+              multiply_block(p, mk, max_rows, a.a, block, depth,
+                             panels.panel(j), kb == 0, kb == k_blocks - 1);
           });
     }
   }
 }
 
-// Few rows: a task is a range of columns, whose cut follows from the shape.
 template <const FewRowsKernels& kernels>
-void run_few_rows(const GemmProblem& p) {
-  if (p.m == 0 || p.n == 0) return;
-  const int64_t least = p.transpose_b ? 8 : kStreamedColumns;
-  const auto wanted = static_cast<int64_t>(static_cast<double>(p.n * p.k) *
-                                           sizeof(float) / kBytesPerTask);
-  const int64_t tasks =
-      std::clamp<int64_t>(std::min(wanted, (p.n + least / 2) / least), 1,
-                          static_cast<int64_t>(kMostTasks));
-  const int threads = threads_for_bytes(4.0 * p.n * p.k);
-  parallel_for(tasks, threads, [&](int64_t task, int) {
-    const int64_t begin = p.n * task / tasks, end = p.n * (task + 1) / tasks;
-    FewRows t{};
-    t.rows = static_cast<int>(p.m);
-    t.depth = p.k, t.columns = end - begin;
-    t.a = p.a;
-    t.a_row = p.transpose_a ? 1 : p.k, t.a_step = p.transpose_a ? p.m : 1;
-    t.b = p.b + (p.transpose_b ? begin * p.k : begin);
-    t.b_step = p.transpose_b ? p.k : p.n;
-    t.c = p.c + begin, t.c_row = p.n;
-    t.bias = p.bias ? p.bias + begin : nullptr;
-    t.accumulate = p.accumulate, t.activation = p.activation;
-    (p.transpose_b ? kernels.dots : kernels.streamed)(t);
-  });
-}
-
-const char* refuse_many_rows(const GemmProblem& p) {
-  if (p.m > kFewRows) return "more than four rows";
-  if (p.transpose_b && p.transpose_a && p.m > 1)
-    return "A has no rows in memory";
-  return nullptr;
-}
-
-// A streamed row of C is read and written once a block of B's rows.
-const char* slower_few_rows(const GemmProblem& p) {
-  return p.transpose_b || p.n >= kFewRowsColumns ? nullptr : "few columns";
+void few_rows(const GemmProblem& p) {
+  run_few_rows(p, kernels);
 }
 
 const Algorithm<GemmProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
     {"few_rows_avx512", Isa::avx512, refuse_many_rows,
-     run_few_rows<avx512::kFewRowsKernels>, slower_few_rows},
+     few_rows<avx512::kFewRowsKernels>, slower_few_rows},
     {"blocked_avx512", Isa::avx512, refuse_none,
      run_blocked<avx512::kMicroKernels>},
     {"few_rows_avx2", Isa::avx2, refuse_many_rows,
-     run_few_rows<avx2::kFewRowsKernels>, slower_few_rows},
+     few_rows<avx2::kFewRowsKernels>, slower_few_rows},
     {"blocked_avx2", Isa::avx2, refuse_none, run_blocked<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
     {"few_rows_neon", Isa::neon, refuse_many_rows,
-     run_few_rows<neon::kFewRowsKernels>, slower_few_rows},
+     few_rows<neon::kFewRowsKernels>, slower_few_rows},
     {"blocked_neon", Isa::neon, refuse_none, run_blocked<neon::kMicroKernels>},
 #endif
     {"ref", Isa::ref, refuse_none, ref::gemm},

@@ -31,6 +31,14 @@ struct FewRowsKernels {
   void (*dots)(const FewRows&);      // B (columns, depth); a_step is 1
 };
 
+struct GemmProblem;
+
+void run_few_rows(const GemmProblem& problem, const FewRowsKernels& kernels);
+
+// As an Algorithm asks it (algorithm.h).
+const char* refuse_many_rows(const GemmProblem& problem);
+const char* slower_few_rows(const GemmProblem& problem);
+
 #if defined(__x86_64__)
 namespace avx512 {
 extern const FewRowsKernels kFewRowsKernels;

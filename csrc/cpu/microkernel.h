@@ -39,6 +39,16 @@ struct RowsTile {
   TileEpilogue epilogue;
 };
 
+// A by rows that are equally far apart: A[i, k] = a[i * a_stride + k]. One run.
+struct StridedTile {
+  int64_t depth;
+  const float* a;
+  int64_t a_stride;
+  const float* b;
+  int64_t b_step;
+  TileEpilogue epilogue;
+};
+
 // A by columns: A_r[i, k] = a[r][k * a_step + i].
 struct ColumnsTile {
   int64_t runs, depth;
@@ -81,6 +91,7 @@ struct MicroKernels {
   int max_rows_wide;  // of those 4 wide
   void (*fence)();
   void (*rows[5][kMaxTileRows + 1])(const RowsTile&);
+  void (*strided[5][kMaxTileRows + 1])(const StridedTile&);
   void (*columns[5][kMaxTileRows + 1])(const ColumnsTile&);
   void (*offsets[3][kMaxTileRows + 1])(const OffsetsTile&);
   void (*offset_columns[3][kMaxTileRows + 1])(const OffsetColumnsTile&);
@@ -98,6 +109,18 @@ namespace neon {
 extern const MicroKernels kMicroKernels;
 }
 #endif
+
+// A row stride of an odd number of cache lines spreads rows over all sets.
+inline int64_t spread(int64_t floats) {
+  constexpr int64_t line = 16;
+  return ((floats + line - 1) / line | 1) * line;
+}
+
+// A tile of C is asked for before its product is begun, not when that is done.
+inline void prefetch_tile(float* const* c, int rows, int64_t width) {
+  for (int i = 0; i < rows; i++)
+    for (int64_t j = 0; j < width; j += 16) __builtin_prefetch(c[i] + j, 1);
+}
 
 // Cuts `rows` into the fewest tiles of at most `max_rows`, as even as can be:
 // 15 rows are 8 + 7, not 14 + 1.

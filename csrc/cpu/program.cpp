@@ -1,6 +1,7 @@
 #include "cpu/program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -175,6 +176,22 @@ bool Program::inputs_valid() const {
 
 void Program::run() const {
   for (const auto& call : calls_) call->run();
+}
+
+std::vector<Program::CallTime> Program::run_timed() const {
+  using Clock = std::chrono::steady_clock;
+  std::vector<CallTime> times;
+  times.reserve(calls_.size());
+  take_first_run();
+  Clock::time_point before = Clock::now();
+  for (const auto& call : calls_) {
+    call->run();
+    const Clock::time_point after = Clock::now();
+    times.push_back({take_first_run(),
+                     std::chrono::duration<double>(after - before).count()});
+    before = after;
+  }
+  return times;
 }
 
 }  // namespace tw::cpu

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "cpu/algorithm.h"
 #include "cpu/program_arrays.h"
 
 namespace tw::cpu {
@@ -56,6 +57,14 @@ class Program {
   // Whether the inputs hold what the kernels may be given (labels in range).
   bool inputs_valid() const;
   void run() const;
+
+  // A run, and what each call of it took. The clock is read between calls, some
+  // 50 ns of them.
+  struct CallTime {
+    FirstRun kernel;
+    double seconds;
+  };
+  std::vector<CallTime> run_timed() const;
 
   int64_t calls() const { return static_cast<int64_t>(calls_.size()); }
   int64_t arena_bytes() const { return arena_bytes_; }

@@ -11,6 +11,7 @@
 #include "cpu/pool2d.h"
 #include "cpu/sgd.h"
 #include "cpu/softmax_cross_entropy.h"
+#include "cpu/strided_copy.h"
 
 namespace tw::cpu {
 
@@ -69,6 +70,12 @@ inline void visit_arrays(Dropout& p, const ArrayVisit& visit) {
 }
 inline void visit_arrays(BiasGradient& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.dy, p.dbias);
+}
+inline void visit_arrays(Arithmetic& p, const ArrayVisit& visit) {
+  visit_pointers(visit, p.a, p.b, p.y);
+}
+inline void visit_arrays(StridedCopy& p, const ArrayVisit& visit) {
+  visit_pointers(visit, p.x, p.y);
 }
 inline void visit_arrays(AdamStep& p, const ArrayVisit& visit) {
   for (AdamTensor& t : p.tensors)

@@ -128,13 +128,21 @@ TW_INLINE void store_first(float* p, Vec v, int64_t n) {
   _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
 }
 #else
+// Two lanes, then one: a loop would become a call of memcpy, across which no
+// vector keeps its register.
 TW_INLINE Vec load_first(const float* p, int64_t n) {
+  if (n >= kLanes) return load(p);
   Vec v = {};
-  for (int64_t i = 0; i < n; i++) v[i] = p[i];
+  if (n >= 2) v[0] = p[0], v[1] = p[1];
+  if (n == 1) v[0] = p[0];
+  if (n == 3) v[2] = p[2];
   return v;
 }
 TW_INLINE void store_first(float* p, Vec v, int64_t n) {
-  for (int64_t i = 0; i < n; i++) p[i] = v[i];
+  if (n >= kLanes) return store(p, v);
+  if (n >= 2) p[0] = v[0], p[1] = v[1];
+  if (n == 1) p[0] = v[0];
+  if (n == 3) p[2] = v[2];
 }
 #endif
 

@@ -21,6 +21,7 @@ constexpr double kOutsideShare = 0.1;
 
 // Scratch is counted in floats; a pointer takes the room of two.
 constexpr int64_t kPointerFloats = sizeof(void*) / sizeof(float);
+constexpr int64_t kPanelPad = 16;  // panels begin with a cache line
 
 // Groups whose columns fill a vector together.
 int64_t groups_merged(const WeightLayout& layout, int lanes) {
@@ -34,42 +35,48 @@ int64_t groups_merged(const WeightLayout& layout, int lanes) {
 }  // namespace
 
 WeightPanels::WeightPanels(const WeightLayout& layout,
-                           const std::vector<Tap>& taps, int lanes, int threads)
+                           const std::vector<Tap>& taps, int lanes)
     : layout_(layout),
+      taps_(taps),
       lanes_(lanes),
       merged_(groups_merged(layout, lanes)),
       chunks_(layout.groups / merged_),
       depth_(merged_ * layout.group_depth),
       columns_(merged_ * layout.group_columns),
-      panels_(ceil_div(columns_, 2 * lanes)),
-      taps_(static_cast<int64_t>(taps.size())),
-      packed_(
-          static_cast<size_t>(chunks_ * panels_ * taps_ * depth_ * 2 * lanes),
-          1) {
+      panels_(ceil_div(columns_, 2 * lanes)) {}
+
+void WeightPanels::pack_all(int threads) {
+  packed_ = std::make_unique<Scratch>(
+      static_cast<size_t>(chunks_ * panels_ * panel_floats()), 1);
   parallel_for(chunks_ * panels_, threads, [&](int64_t task, int) {
-    fill(task / panels_, task % panels_, taps);
+    const int64_t chunk = task / panels_, index = task % panels_;
+    pack(chunk, index, packed_->of(0) + task * panel_floats());
   });
 }
 
 WeightPanels::Panel WeightPanels::panel(int64_t chunk, int64_t index) const {
+  return panel_at(index,
+                  packed_->of(0) + (chunk * panels_ + index) * panel_floats());
+}
+
+WeightPanels::Panel WeightPanels::panel_at(int64_t index,
+                                           const float* b) const {
   Panel result;
+  result.b = b;
   result.column = index * 2 * lanes_;
   result.width = std::min(2 * lanes_, columns_ - result.column);
   result.vectors = result.width <= lanes_ ? 1 : 2;
   result.step = result.vectors * lanes_;
-  result.b =
-      packed_.of(0) + (chunk * panels_ + index) * taps_ * depth_ * 2 * lanes_;
   return result;
 }
 
-void WeightPanels::fill(int64_t chunk, int64_t index,
-                        const std::vector<Tap>& taps) const {
-  const Panel to = panel(chunk, index);
+WeightPanels::Panel WeightPanels::pack(int64_t chunk, int64_t index,
+                                       float* out) const {
+  const Panel to = panel_at(index, out);
   const WeightLayout& l = layout_;
-  float* out = const_cast<float*>(to.b);
   const bool dense = merged_ == 1 && to.width == to.step;
-  if (!dense) std::fill(out, out + taps_ * depth_ * to.step, 0.0f);
-  for (const Tap& tap : taps) {
+  if (!dense) std::fill(out, out + panel_floats(), 0.0f);
+  for (const Tap& tap : taps_) {
     for (int64_t g = 0; g < merged_; g++) {
       // This group's columns, as far as they are in the panel.
       const int64_t first = std::max(to.column, g * l.group_columns);
@@ -91,6 +98,7 @@ void WeightPanels::fill(int64_t chunk, int64_t index,
     }
     out += depth_ * to.step;
   }
+  return to;
 }
 
 namespace {
@@ -244,27 +252,34 @@ void TapRunner::multiply(const TapConvolution& conv, int64_t chunk,
                          const RowTiles& tiles, int64_t runs,
                          const int64_t* places, const Tables& tables,
                          int64_t rows) const {
-  const int64_t depth = weights_.depth();
   for (int64_t index = 0; index < weights_.panels(); index++) {
     const WeightPanels::Panel panel = weights_.panel(chunk, index);
-    for (int64_t run = 0; run < runs; run++)
-      tables.weight[run] =
-          panel.b + (places ? places[run] : run) * depth * panel.step;
-    const float* bias =
-        conv.bias ? conv.bias + chunk * weights_.columns() + panel.column
-                  : nullptr;
-    for (int64_t t = 0; t < tiles.count; t++) {
-      const int64_t first = tiles.begin(t);
-      mk_.rows[panel.vectors][tiles.size(t)](
-          {runs,
-           depth,
-           tables.source + first * runs,
-           tables.weight,
-           panel.step,
-           {tables.out + first, panel.width, bias, false, conv.activation,
-            streaming_}});
-    }
+    multiply_panel(conv, chunk, tiles, runs, places, tables, panel);
     for (int64_t i = 0; i < rows; i++) tables.out[i] += panel.width;
+  }
+}
+
+void TapRunner::multiply_panel(const TapConvolution& conv, int64_t chunk,
+                               const RowTiles& tiles, int64_t runs,
+                               const int64_t* places, const Tables& tables,
+                               const WeightPanels::Panel& panel) const {
+  const int64_t depth = weights_.depth();
+  for (int64_t run = 0; run < runs; run++)
+    tables.weight[run] =
+        panel.b + (places ? places[run] : run) * depth * panel.step;
+  const float* bias =
+      conv.bias ? conv.bias + chunk * weights_.columns() + panel.column
+                : nullptr;
+  for (int64_t t = 0; t < tiles.count; t++) {
+    const int64_t first = tiles.begin(t);
+    mk_.rows[panel.vectors][tiles.size(t)](
+        {runs,
+         depth,
+         tables.source + first * runs,
+         tables.weight,
+         panel.step,
+         {tables.out + first, panel.width, bias, false, conv.activation,
+          streaming_}});
   }
 }
 
@@ -307,11 +322,9 @@ void TapRunner::run_shallow(const TapConvolution& conv, int64_t chunk,
   }
 }
 
-void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
-                    int64_t end, float* scratch) const {
-  if (shallow_) return run_shallow(conv, chunk, begin, end, scratch);
-  const RowTiles tiles(end - begin, mk_.max_rows);
-  const Tables tables = cut(scratch);
+void TapRunner::fill_tables(const TapConvolution& conv, int64_t chunk,
+                            int64_t begin, const RowTiles& tiles,
+                            const Tables& tables) const {
   const int64_t channel = chunk * weights_.depth();
   const int64_t column = chunk * weights_.columns();
   const float* zeros = zeros_.of(0);
@@ -332,7 +345,54 @@ void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
                  *out++ = conv.out_pixel_at(n, i, j) + column;
                });
   }
+}
+
+void TapRunner::run(const TapConvolution& conv, int64_t chunk, int64_t begin,
+                    int64_t end, float* scratch) const {
+  if (shallow_) return run_shallow(conv, chunk, begin, end, scratch);
+  const RowTiles tiles(end - begin, mk_.max_rows);
+  const Tables tables = cut(scratch);
+  fill_tables(conv, chunk, begin, tiles, tables);
   multiply(conv, chunk, tiles, taps_, nullptr, tables, end - begin);
+}
+
+bool TapRunner::pays_by_panel() const {
+  constexpr int64_t least_panels = 8;
+  constexpr int64_t least_floats = 128 << 10;  // of all panels
+  return !shallow_ && weights_.chunks() == 1 &&
+         weights_.panels() >= least_panels &&
+         conv_.pixels() <= kTilesPerBlock * mk_.max_rows &&
+         weights_.panels() * weights_.panel_floats() >= least_floats;
+}
+
+void TapRunner::run_by_panel(int threads) const {
+  const RowTiles tiles(conv_.pixels(), mk_.max_rows);
+  // A worker has its own pointers to outputs and weights, and a panel.
+  const int64_t pointers = (conv_.pixels() + taps_) * kPointerFloats;
+  const Scratch sources(
+      static_cast<size_t>(conv_.pixels() * taps_ * kPointerFloats), 1);
+  const Scratch scratch(
+      static_cast<size_t>(pointers + kPanelPad + weights_.panel_floats()),
+      threads);
+  const auto tables_of = [&](int worker) {
+    Tables tables{};
+    tables.source = reinterpret_cast<const float**>(sources.of(0));
+    tables.weight = reinterpret_cast<const float**>(scratch.of(worker));
+    tables.out =
+        reinterpret_cast<float**>(scratch.of(worker) + taps_ * kPointerFloats);
+    return tables;
+  };
+  for (int worker = 0; worker < threads; worker++)
+    fill_tables(conv_, 0, 0, tiles, tables_of(worker));
+  parallel_for(weights_.panels(), threads, [&](int64_t index, int worker) {
+    Tables tables = tables_of(worker);
+    float* room = scratch.of(worker) + round_up(pointers, kPanelPad);
+    const WeightPanels::Panel panel = weights_.pack(0, index, room);
+    for (int64_t i = 0; i < conv_.pixels(); i++) tables.out[i] += panel.column;
+    multiply_panel(conv_, 0, tiles, taps_, nullptr, tables, panel);
+    for (int64_t i = 0; i < conv_.pixels(); i++) tables.out[i] -= panel.column;
+    if (streaming_) mk_.fence();
+  });
 }
 
 void TapRunner::run_position(int64_t chunk, int64_t position, int64_t begin,
@@ -389,6 +449,16 @@ void TapRunner::run_all(int threads) const {
             std::min(begin + block_pixels_, pixels), scratch.of(worker));
         if (streaming_) mk_.fence();
       });
+}
+
+void run_taps(TapConvolution& conv, const WeightLayout& layout,
+              std::vector<Tap>& taps, const MicroKernels& mk, int threads) {
+  WeightPanels weights(layout, taps, mk.lanes);
+  const PaddedSource padded(conv, taps, weights.depth(), threads);
+  const TapRunner runner(conv, weights, mk);
+  if (runner.pays_by_panel()) return runner.run_by_panel(threads);
+  weights.pack_all(threads);
+  runner.run_all(threads);
 }
 
 namespace {

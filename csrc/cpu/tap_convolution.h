@@ -43,8 +43,9 @@ struct WeightLayout {
 
 class WeightPanels {
  public:
+  // Refers to `taps`. Nothing is packed yet.
   WeightPanels(const WeightLayout& layout, const std::vector<Tap>& taps,
-               int lanes, int threads);
+               int lanes);
 
   struct Panel {
     const float* b;
@@ -55,14 +56,22 @@ class WeightPanels {
   int64_t chunks() const { return chunks_; }    // of merged groups
   int64_t depth() const { return depth_; }      // of one chunk
   int64_t columns() const { return columns_; }  // of one chunk
-  Panel panel(int64_t chunk, int64_t index) const;
+  int64_t panel_floats() const {
+    return static_cast<int64_t>(taps_.size()) * depth_ * 2 * lanes_;
+  }
+
+  void pack_all(int threads);
+  Panel panel(int64_t chunk, int64_t index) const;  // after pack_all()
+  // One panel alone, to a place of the caller's.
+  Panel pack(int64_t chunk, int64_t index, float* to) const;
 
  private:
-  void fill(int64_t chunk, int64_t index, const std::vector<Tap>& taps) const;
+  Panel panel_at(int64_t index, const float* b) const;
 
   const WeightLayout layout_;
-  int64_t lanes_, merged_, chunks_, depth_, columns_, panels_, taps_;
-  Scratch packed_;
+  const std::vector<Tap>& taps_;
+  int64_t lanes_, merged_, chunks_, depth_, columns_, panels_;
+  std::unique_ptr<Scratch> packed_;
 };
 
 // Trivially copied, so that a task can move one to its own part.
@@ -177,6 +186,11 @@ class TapRunner {
   // The whole grid, in parallel.
   void run_all(int threads) const;
 
+  // The whole grid, a panel a task, which packs it: for so few pixels that each
+  // panel is used but a few times, and should not go to memory in between.
+  bool pays_by_panel() const;
+  void run_by_panel(int threads) const;
+
  private:
   // A worker's scratch, cut up.
   struct Tables {
@@ -191,6 +205,13 @@ class TapRunner {
                     float* scratch) const;
   void run_shallow(const TapConvolution& conv, int64_t chunk, int64_t begin,
                    int64_t end, float* scratch) const;
+  // The pixels of one block, from `begin` on.
+  void fill_tables(const TapConvolution& conv, int64_t chunk, int64_t begin,
+                   const RowTiles& tiles, const Tables& tables) const;
+  void multiply_panel(const TapConvolution& conv, int64_t chunk,
+                      const RowTiles& tiles, int64_t runs,
+                      const int64_t* places, const Tables& tables,
+                      const WeightPanels::Panel& panel) const;
   // The products of `runs` taps, given by their places in the tap list, for
   // tiles whose tables are filled.
   void multiply(const TapConvolution& conv, int64_t chunk,
@@ -205,6 +226,10 @@ class TapRunner {
   Scratch zeros_;
   std::vector<int32_t> offsets_;  // shallow: [tap][channel]
 };
+
+// Packs the weights and runs the whole convolution.
+void run_taps(TapConvolution& conv, const WeightLayout& layout,
+              std::vector<Tap>& taps, const MicroKernels& mk, int threads);
 
 // The passes of a convolution as tap convolutions. A filter row of the forward
 // pass may be one tap of s * c channels, where its pixels lie side by side. The

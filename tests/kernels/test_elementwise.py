@@ -1,4 +1,4 @@
-"""Activations, dropout, bias gradients: against definitions, PyTorch; errors."""
+"""Activations, dropout, sums, arithmetic: against definitions, PyTorch; errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kernel_backends import BACKENDS, assert_agrees, drawn, relative_error
 
 from tilewright import kernels
 from tilewright.kernels.conformance.elementwise import saved_for
-from tilewright.kernels.elementwise import KINDS
+from tilewright.kernels.elementwise import KINDS, OPERATIONS
 from tilewright.philox import philox
 
 SCALAR = {
@@ -179,6 +179,73 @@ def test_drawn_bias_gradients(backend: str, shape, seed: int) -> None:
     assert_agrees("bias_gradient", backend, dy + np.float32(3))
 
 
+broadcastable = st.lists(st.integers(0, 6), max_size=4).flatmap(
+    lambda shape: st.tuples(
+        *(st.tuples(*(st.sampled_from([n, n, 1]) for n in shape)) for _ in range(2))
+    )
+)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@drawn
+@given(
+    shapes=broadcastable,
+    dropped=st.integers(0, 4),
+    kind=st.sampled_from(OPERATIONS),
+    seed=st.integers(0, 2**31),
+)
+def test_drawn_arithmetic_is_numpys_to_the_bit(
+    backend, shapes, dropped, kind, seed
+) -> None:
+    rng = np.random.default_rng(seed)
+    a = np.asarray(rng.standard_normal(shapes[0], np.float32))
+    b = np.asarray(rng.standard_normal(shapes[1][dropped:], np.float32))
+    with kernels.backend(backend):
+        one, other = kernels.arithmetic(a, b, kind), kernels.arithmetic(b, a, kind)
+    for got, wanted in (
+        (one, np.asarray(getattr(np, kind)(a, b))),
+        (other, np.asarray(getattr(np, kind)(b, a))),
+    ):
+        assert got.shape == wanted.shape
+        assert got.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@drawn
+@given(
+    shape=st.lists(st.integers(0, 9), max_size=4).map(tuple),
+    data=st.data(),
+    seed=st.integers(0, 2**31),
+)
+def test_drawn_copies_and_sums(backend, shape, data, seed) -> None:
+    x = np.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32))
+    order = data.draw(st.permutations(range(x.ndim)))
+    steps = data.draw(st.tuples(*(st.sampled_from([1, -1, 2]) for _ in shape)))
+    view = x.transpose(order)[(*(slice(None, None, step) for step in steps), ...)]
+    with kernels.backend(backend):
+        copied = kernels.copy(view)
+        into = np.zeros((*view.shape, 2), np.float32)
+        kernels.copy(view, out=into[..., 1])
+    np.testing.assert_array_equal(copied, view)
+    assert copied.flags.c_contiguous
+    np.testing.assert_array_equal(into[..., 1], view)
+    assert not into[..., 0].any()
+    axes = data.draw(st.sets(st.integers(0, x.ndim - 1)) if x.ndim else st.just(set()))
+    assert_agrees("axis_sum", backend, np.asarray(view + np.float32(9)), tuple(axes))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_axes_than_loops(backend: str) -> None:
+    x = np.arange(2**10, dtype=np.float32).reshape((2,) * 10)
+    with kernels.backend(backend):
+        turned = kernels.copy(x.T)
+        doubled = kernels.arithmetic(x.T, x, "add")
+        joined = kernels.concatenate([x.T, x], 9)
+    np.testing.assert_array_equal(turned, x.T)
+    np.testing.assert_array_equal(doubled, x.T + x)
+    np.testing.assert_array_equal(joined, np.concatenate([x.T, x], 9))
+
+
 X = np.ones((2, 3), np.float32)
 REFUSED = [
     ("activation", (X, "swish"), {}, "kind must be one of 'relu', .* got 'swish'"),
@@ -199,6 +266,18 @@ REFUSED = [
     ("dropout", (X, 0.5), {"seed": 2**64}, "seed must be at most 18446744073709551615"),
     ("dropout", (X, 0.5), {"seed": 0, "offset": 2**64}, "offset must be at most"),
     ("bias_gradient", (np.ones((), np.float32),), {}, "dy must have at least 1 dim"),
+    ("axis_sum", (X, 2), {}, "axes must be at most 1, got 2"),
+    ("axis_sum", (X, (0, -2)), {}, r"axes must not repeat, got \(0, -2\)"),
+    ("arithmetic", (X, X[:, :2], "add"), {}, r"shapes \(2, 3\) and \(2, 2\) do not"),
+    ("arithmetic", (X, X, "power"), {}, "kind must be one of 'add', .* got 'power'"),
+    ("arithmetic", (X, 1, "add"), {"out": X[:1]}, r"out must have shape \(2, 3\)"),
+    ("arithmetic", (X, X[0], "add"), {"out": X[::-1]}, "out must be C-contiguous"),
+    ("copy", (X,), {"out": X}, "out must not share memory with x"),
+    ("copy", (X,), {"out": X.T}, r"out must have shape \(2, 3\), got \(3, 2\)"),
+    ("concatenate", ([],), {}, "arrays must not be empty"),
+    ("concatenate", ([X], 2), {}, "axis must be at most 1, got 2"),
+    ("concatenate", ([X, X[:, :2]],), {}, "array 1 must have the shape .* axis 0, got"),
+    ("concatenate", ([X, X[0]],), {}, r"array 1 must have .* got \(3,\)"),
 ]
 
 
@@ -223,3 +302,13 @@ def test_types_refused(backend: str) -> None:
             TypeError, match="negative_slope must be a number, got None"
         ):
             kernels.activation(X, "leaky_relu", negative_slope=None)
+        with pytest.raises(TypeError, match="^arithmetic: a or b must be a NumPy arr"):
+            kernels.arithmetic(1.0, 2.0, "add")
+        with pytest.raises(TypeError, match="^arithmetic: b must be a NumPy array, g"):
+            kernels.arithmetic(X, "1", "add")
+        with pytest.raises(TypeError, match="^copy: out must be float32 like x, got"):
+            kernels.copy(X, out=np.ones((2, 3)))
+        with pytest.raises(TypeError, match="^concatenate: arrays must be a list, got"):
+            kernels.concatenate(X)
+        with pytest.raises(TypeError, match="^concatenate: array 1 must be float32 li"):
+            kernels.concatenate([X, X.astype(np.float64)])

@@ -127,6 +127,10 @@ def elementwise() -> Results:
         kernels.dropout(MANY, 0.4, seed=7, offset=1),
         kernels.bias_gradient(normal(19, 100_000, 9)),
         kernels.bias_gradient(ROWS),
+        kernels.axis_sum(normal(20, 3, 40_000, 2), 1),
+        kernels.arithmetic(ROWS, ROWS[0], "divide"),
+        kernels.copy(ROWS.T),
+        kernels.concatenate([ROWS, ROWS], 1),
     )
 
 

@@ -1,4 +1,5 @@
-// Activations, dropout and bias gradients as their definitions say them.
+// Activations, dropout, sums and the four operations as their definitions say
+// them.
 #include <cmath>
 
 #include "common/philox.h"
@@ -63,9 +64,27 @@ void column_sums(const float* src, int64_t stride, int64_t rows,
   }
 }
 
+float result(Operation operation, float a, float b) {
+  switch (operation) {
+    case Operation::add: return a + b;
+    case Operation::subtract: return a - b;
+    case Operation::multiply: return a * b;
+    case Operation::divide: break;
+  }
+  return a / b;
+}
+
+void arithmetic(const ArithmeticBlock& b) {
+  for (int64_t i = 0; i < b.rows; i++)
+    for (int64_t j = 0; j < b.columns; j++)
+      b.y[i * b.columns + j] =
+          result(b.operation, b.a[i * b.a_row + j * b.a_column],
+                 b.b[i * b.b_row + j * b.b_column]);
+}
+
 }  // namespace
 
-const ElementwiseKernels kElementwiseKernels = {activation, activation_backward,
-                                                dropout, column_sums};
+const ElementwiseKernels kElementwiseKernels = {
+    activation, activation_backward, dropout, column_sums, arithmetic};
 
 }  // namespace tw::cpu::ref

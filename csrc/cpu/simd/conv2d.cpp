@@ -4,7 +4,7 @@
 #include "cpu/simd.hpp"
 #include "cpu/simd_math.hpp"
 
-#define TW_UNROLL _Pragma("GCC unroll 8")
+#define TW_UNROLL _Pragma("GCC unroll 16")
 
 namespace tw::cpu::TW_ISA {
 namespace {
@@ -109,44 +109,50 @@ void row(int64_t taps, const float* const* source, const float* const* weight,
                   out_step);
 }
 
-// Four sums hide the latency of FMA.
-template <bool whole>
-TW_INLINE void dot_vector(int64_t runs, const float* const* x,
-                          const float* const* dy, int64_t length,
-                          int64_t x_step, int64_t dy_step, int64_t c,
-                          int64_t lanes, bool accumulate, float* out) {
-  Vec acc[4] = {};
-  for (int64_t run = 0; run < runs; run++) {
-    const float* a = x[run] + c;
-    const float* b = dy[run] + c;
-    int64_t i = 0;
-    for (; i + 4 <= length; i += 4)
-      for (int j = 0; j < 4; j++, a += x_step, b += dy_step)
-        acc[j] = fma(load_lanes<whole>(a, lanes), load_lanes<whole>(b, lanes),
-                     acc[j]);
-    for (; i < length; i++, a += x_step, b += dy_step)
-      acc[0] =
-          fma(load_lanes<whole>(a, lanes), load_lanes<whole>(b, lanes), acc[0]);
+// A vector of dy meets the sources of all its taps: one load each.
+template <bool whole, int taps>
+TW_INLINE void dots_vector(const DepthwiseDots& d, int64_t c, int64_t lanes) {
+  Vec sum[taps];
+  const float* x[taps];
+  TW_UNROLL for (int t = 0; t < taps; t++) {
+    sum[t] = load_lanes<whole>(d.sums[t] + c, lanes);
+    x[t] = d.x[t] + c;
   }
-  Vec sum = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  if (accumulate) sum += load_lanes<whole>(out + c, lanes);
-  store_lanes<whole>(out + c, sum, lanes);
+  const float* dy = d.dy + c;
+  int64_t at = 0;
+  for (int64_t i = 0; i < d.length; i++, at += d.x_step, dy += d.dy_step) {
+    const Vec v = load_lanes<whole>(dy, lanes);
+    TW_UNROLL for (int t = 0; t < taps; t++)
+      sum[t] = fma(load_lanes<whole>(x[t] + at, lanes), v, sum[t]);
+  }
+  TW_UNROLL for (int t = 0; t < taps; t++)
+    store_lanes<whole>(d.sums[t] + c, sum[t], lanes);
 }
 
-void dot(int64_t runs, const float* const* x, const float* const* dy,
-         int64_t length, int64_t x_step, int64_t dy_step, int64_t channels,
-         bool accumulate, float* out) {
+template <int taps>
+void dots_of(const DepthwiseDots& d) {
   int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes)
-    dot_vector<true>(runs, x, dy, length, x_step, dy_step, c, kLanes,
-                     accumulate, out);
-  if (c < channels)
-    dot_vector<false>(runs, x, dy, length, x_step, dy_step, c, channels - c,
-                      accumulate, out);
+  for (; c + kLanes <= d.channels; c += kLanes)
+    dots_vector<true, taps>(d, c, kLanes);
+  if (c < d.channels) dots_vector<false, taps>(d, c, d.channels - c);
+}
+
+void dots(const DepthwiseDots& d) {
+  switch (d.taps) {
+    case 1: return dots_of<1>(d);
+    case 2: return dots_of<2>(d);
+    case 3: return dots_of<3>(d);
+    case 4: return dots_of<4>(d);
+    case 5: return dots_of<5>(d);
+    case 6: return dots_of<6>(d);
+    case 7: return dots_of<7>(d);
+    case 8: return dots_of<8>(d);
+    default: return dots_of<9>(d);
+  }
 }
 
 }  // namespace
 
-const DepthwiseKernels kDepthwiseKernels = {pixel, row, dot};
+const DepthwiseKernels kDepthwiseKernels = {pixel, row, dots};
 
 }  // namespace tw::cpu::TW_ISA

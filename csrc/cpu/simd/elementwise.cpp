@@ -164,15 +164,15 @@ void dropout(const DropoutBlock& b) {
 
 // Eight rows are added to one another, then to the sums: fewer stores, and
 // fewer roundings in a row.
-void add_rows(const float* src, int64_t stride, int64_t rows, int64_t begin,
-              int64_t end, float* sums) {
+void add_rows(const float* src, int64_t stride, int64_t rows, int64_t columns,
+              float* sums) {
   const auto over_columns = [&](auto sum_of) {
-    int64_t j = begin;
-    for (; j + kLanes <= end; j += kLanes)
+    int64_t j = 0;
+    for (; j + kLanes <= columns; j += kLanes)
       store(sums + j, load(sums + j) + sum_of([&](const float* row) {
                         return load(row + j);
                       }));
-    const int64_t rest = end - j;
+    const int64_t rest = columns - j;
     if (rest > 0)
       store_first(sums + j,
                   load_first(sums + j, rest) + sum_of([&](const float* row) {
@@ -192,20 +192,35 @@ void add_rows(const float* src, int64_t stride, int64_t rows, int64_t begin,
     over_columns([&](auto row) { return row(src); });
 }
 
-// Rows shorter than a vector: kLanes of them are `columns` whole vectors,
+// The same in parts of 256 rows, which are added up on their own: sums of many
+// short rows would else lose digits.
+void add_many_rows(const float* src, int64_t stride, int64_t rows,
+                   int64_t columns, float* sums) {
+  constexpr int64_t part_rows = 256, most_columns = 256;
+  static_assert(kLanes * kLanes <= most_columns);
+  if (rows <= part_rows || columns > most_columns)
+    return add_rows(src, stride, rows, columns, sums);
+  for (int64_t i = 0; i < rows; i += part_rows) {
+    float part[most_columns] = {};
+    const int64_t left = rows - i;
+    add_rows(src + i * stride, stride, left < part_rows ? left : part_rows,
+             columns, part);
+    for (int64_t j = 0; j < columns; j++) sums[j] += part[j];
+  }
+}
+
+// Rows shorter than a vector: kLanes of them are one long row of whole vectors,
 // whose element e belongs to column e % columns.
 void narrow_column_sums(const float* src, int64_t rows, int64_t columns,
                         float* sums) {
   float lanes[kLanes * kLanes] = {};
-  const int64_t group = columns * kLanes;
-  int64_t i = 0;
-  for (; i + kLanes <= rows; i += kLanes, src += group)
-    for (int64_t e = 0; e < group; e += kLanes)
-      store(lanes + e, load(lanes + e) + load(src + e));
-  for (int64_t e = 0; e < (rows - i) * columns; e++) lanes[e] += src[e];
-  for (int64_t e = 0; e < columns; e++) sums[e] = 0;
-  for (int64_t row = 0; row < kLanes; row++)
-    for (int64_t j = 0; j < columns; j++) sums[j] += lanes[row * columns + j];
+  const int64_t length = columns * kLanes, long_rows = rows / kLanes;
+  add_many_rows(src, length, long_rows, length, lanes);
+  const int64_t rest = rows * columns - long_rows * length;
+  for (int64_t e = 0; e < rest; e++) lanes[e] += src[long_rows * length + e];
+  for (int64_t j = 0; j < columns; j++) sums[j] = 0;
+  for (int64_t e = 0; e < length; e += columns)
+    for (int64_t j = 0; j < columns; j++) sums[j] += lanes[e + j];
 }
 
 void column_sums(const float* src, int64_t stride, int64_t rows,
@@ -213,12 +228,44 @@ void column_sums(const float* src, int64_t stride, int64_t rows,
   if (columns < kLanes && columns == stride)
     return narrow_column_sums(src, rows, columns, sums);
   for (int64_t j = 0; j < columns; j++) sums[j] = 0;
-  add_rows(src, stride, rows, 0, columns, sums);
+  add_many_rows(src, stride, rows, columns, sums);
+}
+
+// Where an operand is one number a row, it is broadcast once a row.
+template <class Function>
+TW_INLINE void arithmetic_rows(const ArithmeticBlock& b, Function function) {
+  for (int64_t i = 0; i < b.rows; i++) {
+    const float* first = b.a + i * b.a_row;
+    const float* second = b.b + i * b.b_row;
+    float* y = b.y + i * b.columns;
+    if (b.a_column == 0) {
+      const Vec value = broadcast(*first);
+      map(b.columns, second, y, [&](Vec x) { return function(value, x); });
+    } else if (b.b_column == 0) {
+      const Vec value = broadcast(*second);
+      map(b.columns, first, y, [&](Vec x) { return function(x, value); });
+    } else {
+      map2(b.columns, first, second, y, function);
+    }
+  }
+}
+
+void arithmetic(const ArithmeticBlock& b) {
+  switch (b.operation) {
+    case Operation::add:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x + y; });
+    case Operation::subtract:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x - y; });
+    case Operation::multiply:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x * y; });
+    case Operation::divide:
+      return arithmetic_rows(b, [](Vec x, Vec y) { return x / y; });
+  }
 }
 
 }  // namespace
 
-const ElementwiseKernels kElementwiseKernels = {activation, activation_backward,
-                                                dropout, column_sums};
+const ElementwiseKernels kElementwiseKernels = {
+    activation, activation_backward, dropout, column_sums, arithmetic};
 
 }  // namespace tw::cpu::TW_ISA

@@ -81,6 +81,27 @@ void rows_tile(const RowsTile& t) {
   finish(t.epilogue, acc);
 }
 
+// Row i of A is reached from the pointer of its group of three by a scaled
+// register, so that all rows' addresses fit in registers.
+template <int rows, int vectors>
+void strided_tile(const StridedTile& t) {
+  constexpr int groups = (rows + 2) / 3;
+  Vec acc[rows][vectors] = {};
+  const int64_t stride = t.a_stride;
+  const float* a[groups];
+  TW_UNROLL for (int g = 0; g < groups; g++) a[g] = t.a + 3 * g * stride;
+  const float* b = t.b;
+  for (int64_t k = 0; k < t.depth; k++, b += t.b_step) {
+    add_outer(acc, b, [&](int i) { return a[i / 3][i % 3 * stride]; });
+    TW_UNROLL for (int g = 0; g < groups; g++) {
+      a[g]++;
+      // Else the compiler keeps a pointer a row, most of them in memory.
+      asm("" : "+r"(a[g]));
+    }
+  }
+  finish(t.epilogue, acc);
+}
+
 template <int rows, int vectors>
 void columns_tile(const ColumnsTile& t) {
   Vec acc[rows][vectors] = {};
@@ -123,6 +144,7 @@ void offset_columns_tile(const OffsetColumnsTile& t) {
 template <int rows, int vectors>
 constexpr void fill(MicroKernels& table) {
   table.rows[vectors][rows] = rows_tile<rows, vectors>;
+  table.strided[vectors][rows] = strided_tile<rows, vectors>;
   table.columns[vectors][rows] = columns_tile<rows, vectors>;
   if constexpr (vectors <= 2) {
     table.offsets[vectors][rows] = offsets_tile<rows, vectors>;

@@ -19,8 +19,6 @@ TW_INLINE void add_vector(const FewRows& t, const Vec (&a)[rows][depth],
   Vec sum[rows] = {};
   TW_UNROLL for (int k = 0; k < depth; k++) {
     const float* from = b + k * t.b_step + j;
-    // The block after this one: rows are too far apart for the hardware.
-    __builtin_prefetch(from + depth * t.b_step);
     const Vec v = whole ? load(from) : load_first(from, lanes);
     TW_UNROLL for (int i = 0; i < rows; i++) sum[i] = fma(a[i][k], v, sum[i]);
   }

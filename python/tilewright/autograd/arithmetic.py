@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
+    combine,
     mismatch,
     operands,
     unbroadcast,
@@ -54,16 +55,22 @@ def compare(ufunc: np.ufunc, a: Tensor, b: Any) -> Tensor:
         raise mismatch(ufunc.__name__, left._data, right) from None
 
 
+def _combined(kind: str, a: Any, b: Any) -> Array:
+    try:
+        return combine(kind, a, b)
+    except ValueError:
+        raise mismatch(kind, a, b) from None
+
+
 class Add(Function):
     """``a + b``."""
+
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:
         """Add."""
-        try:
-            return a + b  # type: ignore[no-any-return]
-        except ValueError:
-            raise mismatch("add", a, b) from None
+        return _combined("add", a, b)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
@@ -78,13 +85,12 @@ class Add(Function):
 class Subtract(Function):
     """``a - b``."""
 
+    kernels_only = True
+
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:
         """Subtract."""
-        try:
-            return np.subtract(a, b)  # type: ignore[no-any-return]
-        except ValueError:
-            raise mismatch("subtract", a, b) from None
+        return _combined("subtract", a, b)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
@@ -92,7 +98,9 @@ class Subtract(Function):
         edge_a, edge_b = ctx.edges
         return (
             None if edge_a is None else unbroadcast(dy, argument_shape(edge_a)),
-            None if edge_b is None else -unbroadcast(dy, argument_shape(edge_b)),
+            None
+            if edge_b is None
+            else _opposite(unbroadcast(dy, argument_shape(edge_b))),
         )
 
 
@@ -100,32 +108,33 @@ class Multiply(Function):
     """``a * b``."""
 
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:
         """Multiply."""
         need_a, need_b = ctx.needs_input_grad
         ctx.save_for_backward(a if need_b else None, b if need_a else None)
-        try:
-            return a * b  # type: ignore[no-any-return]
-        except ValueError:
-            raise mismatch("multiply", a, b) from None
+        return _combined("multiply", a, b)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """To each the gradient times the other."""
         a, b = ctx.saved
         edge_a, edge_b = ctx.edges
-        return (
-            None if edge_a is None else unbroadcast(dy * b, argument_shape(edge_a)),
-            None if edge_b is None else unbroadcast(dy * a, argument_shape(edge_b)),
-        )
+        da = db = None
+        if edge_a is not None:
+            da = unbroadcast(combine("multiply", dy, b), argument_shape(edge_a))
+        if edge_b is not None:
+            db = unbroadcast(combine("multiply", dy, a), argument_shape(edge_b))
+        return da, db
 
 
 class Divide(Function):
     """``a / b``; integers are divided in float32."""
 
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:
@@ -134,41 +143,45 @@ class Divide(Function):
             a, b = a.astype(FLOAT32), b.astype(FLOAT32)
         need_a, need_b = ctx.needs_input_grad
         ctx.save_for_backward(a if need_b else None, b if need_a or need_b else None)
-        try:
-            with np.errstate(all="ignore"):
-                return a / b  # type: ignore[no-any-return]
-        except ValueError:
-            raise mismatch("divide", a, b) from None
+        with np.errstate(all="ignore"):
+            return _combined("divide", a, b)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """``dy / b`` and ``-dy a / b**2``."""
         a, b = ctx.saved
         edge_a, edge_b = ctx.edges
-        da = dy / b
+        da = combine("divide", dy, b)
         db = None
         if edge_b is not None:
-            db = unbroadcast(-da * (a / b), argument_shape(edge_b))
+            slope = combine("multiply", da, combine("divide", a, b))
+            db = _opposite(unbroadcast(slope, argument_shape(edge_b)))
         if edge_a is None:
             return None, db
         return unbroadcast(da, argument_shape(edge_a)), db
+
+
+def _opposite(x: Array) -> Array:
+    return combine("multiply", x, x.dtype.type(-1))
 
 
 class Negative(Function):
     """``-x``."""
 
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Any) -> Array:
         """Negate."""
-        return np.negative(x)  # type: ignore[no-any-return]
+        if x.dtype != FLOAT32:
+            return np.negative(x)  # type: ignore[no-any-return]
+        return _opposite(x)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """The opposite gradient."""
-        dx: Array = np.negative(dy, out=ctx.scratch(dy))
-        return dx
+        return combine("multiply", dy, dy.dtype.type(-1), ctx.scratch(dy))
 
 
 def power(a: Any, b: Any) -> Tensor:

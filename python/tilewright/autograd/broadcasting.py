@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd import watch
 from tilewright.autograd.tensor import Tensor
-from tilewright.kernels import bias_gradient
+from tilewright.kernels import arithmetic, axis_sum, copy
 
 Array: TypeAlias = NDArray[Any]
 
@@ -109,18 +110,48 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
     if gradient.shape == shape:
         return gradient
     new_axes = gradient.ndim - len(shape)
-    if len(shape) == 1 and shape[0] == gradient.shape[-1]:
-        return sum_leading(gradient)
     repeated = tuple(
         axis
         for axis, extent in enumerate(gradient.shape)
         if axis < new_axes or (shape[axis - new_axes] == 1 and extent != 1)
     )
-    return np.asarray(gradient.sum(axis=repeated)).reshape(shape)
+    return sum_over(gradient, repeated).reshape(shape)
 
 
-def sum_leading(x: Array) -> Array:
-    """Sum over all axes but the last: a bias's gradient, in blocks of fixed size."""
-    if x.dtype == FLOAT32:
-        return bias_gradient(x)
-    return np.asarray(x.sum(axis=tuple(range(x.ndim - 1))))
+def sum_over(x: Array, axes: tuple[int, ...]) -> Array:
+    """Sum over axes, in float32 by the kernel: in blocks of fixed size."""
+    return axis_sum(x, axes) if x.dtype == FLOAT32 else np.asarray(x.sum(axis=axes))
+
+
+def combine(kind: str, a: Any, b: Any, out: Array | None = None) -> Array:
+    """Join a and b by one of the four operations, in float32 by the kernel.
+
+    Parameters
+    ----------
+    kind : str
+        As `kernels.arithmetic` takes it: the name of a ufunc.
+    a, b : ndarray or scalar
+        Of one dtype.
+    out : ndarray, optional
+        C-contiguous; may be a or b.
+    """
+    if a.dtype == FLOAT32 and b.dtype == FLOAT32:
+        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+            return arithmetic(a, b, kind, out=out)
+    return np.asarray(getattr(np, kind)(a, b, out=out))
+
+
+def copied(x: Array) -> Array:
+    """Return a copy in C order."""
+    return copy(x) if x.dtype == FLOAT32 else x.copy(order="C")
+
+
+def reshaped(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return the elements in another shape: a view where the memory allows it.
+
+    A copy is made by the kernel where it has to be recorded.
+    """
+    y = x.reshape(shape)
+    if watch.current is not None and not np.may_share_memory(x, y):
+        return copied(x).reshape(shape)
+    return y

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import watch
+from tilewright.autograd.broadcasting import combine, copied
 from tilewright.autograd.function import Context
 from tilewright.autograd.tensor import Tensor
 
@@ -42,6 +43,7 @@ def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
                 "as by .sum() or .mean()"
             )
         array = np.ones_like(data)
+        watch.keep(array)
     else:
         if isinstance(gradient, Tensor):
             gradient = gradient._data
@@ -131,10 +133,9 @@ def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
 
 
 def _sum(total: Array, owned: bool, addend: Array) -> tuple[Array, bool]:
-    watch.report("a sum of gradients")
-    if owned and total.flags.writeable:
-        return np.add(total, addend, out=total), True
-    return np.asarray(total + addend), True
+    flags = total.flags
+    in_place = owned and flags.c_contiguous and flags.writeable
+    return combine("add", total, addend, total if in_place else None), True
 
 
 def _accumulate(leaf: Tensor, array: Array, fresh: bool) -> None:
@@ -149,7 +150,7 @@ def _accumulate(leaf: Tensor, array: Array, fresh: bool) -> None:
             return
         array, fresh = np.asarray(data + array), True
     if not (fresh and array.flags.c_contiguous and array.flags.writeable):
-        array = array.copy()
+        array = copied(array)
     leaf._grad = Tensor(array)
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright import kernels
 from tilewright.autograd import arithmetic, watch
-from tilewright.autograd.broadcasting import operands
+from tilewright.autograd.broadcasting import FLOAT32, copied, operands
 from tilewright.autograd.function import Context, Function, Gradients, next_order
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.indexing import SetItem, plain_index
@@ -41,7 +42,6 @@ def update(function: type[Function], target: Tensor, other: Any) -> Tensor:
         `target`; or NotImplemented where `other` is not numeric.
     """
     name = _UFUNCS[function].__name__
-    watch.report(f"{name} in place")
     pair = operands(target, other)
     if pair is None:
         return NotImplemented  # type: ignore[no-any-return]
@@ -53,13 +53,20 @@ def update(function: type[Function], target: Tensor, other: Any) -> Tensor:
         )
     _check_fits(name, target, _array(value))
     if not _to_record(name, target, value):
+        watch.report(f"{name} in place")
         with np.errstate(all="ignore"):
             _UFUNCS[function](target._data, _array(value), out=target._data)
         target._version.number += 1
         return target
+    if target._node is None:
+        # Of an input, which a replay may not change twice.
+        watch.report(f"{name} in place")
     before = _before_change(target, copy=function not in _LINEAR)
     result = function.apply(before, before if value is target else value)
-    np.copyto(target._data, result._data)
+    if target._data.dtype == FLOAT32 and target._data.flags.aligned:
+        kernels.copy(result._data, out=target._data)
+    else:
+        np.copyto(target._data, result._data)
     _adopt(target, result)
     return target
 
@@ -169,7 +176,7 @@ def _to_record(name: str, target: Tensor, value: Any) -> bool:
 
 def _before_change(target: Tensor, *, copy: bool) -> Tensor:
     """Return a Tensor with the target's elements and history of this moment."""
-    before = Tensor(target._data.copy() if copy else target._data)
+    before = Tensor(copied(target._data) if copy else target._data)
     before._requires_grad = target._requires_grad
     before._node = target._node
     return before

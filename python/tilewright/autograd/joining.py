@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright import kernels
 from tilewright.autograd import axes
-from tilewright.autograd.broadcasting import common_dtype
+from tilewright.autograd.broadcasting import FLOAT32, common_dtype
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.indexing import GetItem
 from tilewright.autograd.tensor import Tensor
@@ -30,6 +31,12 @@ def _alike(name: str, tensors: Any) -> list[Tensor]:
     found = [x if isinstance(x, Tensor) else Tensor(x) for x in tensors]
     dtype = reduce(common_dtype, [x._data.dtype for x in found])
     return [x.astype(dtype) for x in found]
+
+
+def _joined(arrays: Sequence[Array], axis: int) -> Array:
+    if arrays[0].dtype == FLOAT32:
+        return kernels.concatenate(arrays, axis)
+    return np.concatenate(arrays, axis)
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
@@ -75,12 +82,14 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 class Concatenate(Function):
     """Tensors joined along an axis."""
 
+    kernels_only = True
+
     @staticmethod
     def forward(ctx: Context, *arrays: Array, axis: int) -> Array:
         """Join."""
         ctx.axis = axis
         ctx.ends = list(itertools.accumulate(array.shape[axis] for array in arrays))
-        return np.concatenate(arrays, axis)
+        return _joined(arrays, axis)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
@@ -126,11 +135,13 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 class Stack(Function):
     """Tensors joined along a new axis."""
 
+    kernels_only = True
+
     @staticmethod
     def forward(ctx: Context, *arrays: Array, axis: int) -> Array:
         """Join."""
         ctx.axis = axis
-        return np.stack(arrays, axis)
+        return _joined([np.expand_dims(array, axis) for array in arrays], axis)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:

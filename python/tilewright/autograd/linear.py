@@ -16,6 +16,7 @@ from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
     operands,
+    reshaped,
     unbroadcast,
 )
 from tilewright.autograd.function import Context, Function, Gradients
@@ -87,7 +88,9 @@ def _product(a: Array, b: Array) -> Array:
 
 def _rows(x: Array) -> Array:
     """Return the last axis as columns and all others as rows."""
-    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    if x.ndim == 2:
+        return x
+    return reshaped(x, (math.prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _swapped(x: Array) -> Array:
@@ -95,9 +98,10 @@ def _swapped(x: Array) -> Array:
 
 
 class MatMul(Function):
-    """The matrix product."""
+    """The matrix product; only of matrices it is a kernel's."""
 
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
+    copied,
     mismatch,
     operands,
     unbroadcast,
@@ -40,11 +41,12 @@ class Clone(Function):
     """A copy."""
 
     gradient_memory = "moved"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
         """Copy."""
-        return x.copy()
+        return copied(x)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:

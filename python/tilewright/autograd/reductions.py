@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import axes
-from tilewright.autograd.broadcasting import FLOAT32, argument_shape, sum_leading
+from tilewright.autograd.broadcasting import FLOAT32, argument_shape, combine, sum_over
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.pointwise import astype
 from tilewright.autograd.tensor import Axes, Tensor
@@ -18,10 +18,11 @@ Array: TypeAlias = NDArray[Any]
 _AxisTuple: TypeAlias = tuple[int, ...]
 
 
-def _total(x: Array, over: _AxisTuple, keepdims: bool) -> Any:
-    if x.ndim > 1 and not keepdims and over == tuple(range(x.ndim - 1)):
-        return sum_leading(x) if x.dtype.kind == "f" else x.sum(axis=over)
-    return x.sum(axis=over, keepdims=keepdims)
+def _total(x: Array, over: _AxisTuple, keepdims: bool) -> Array:
+    total = sum_over(x, over)
+    if not keepdims:
+        return total
+    return total.reshape([1 if a in over else n for a, n in enumerate(x.shape)])
 
 
 def _spread(values: Array, shape: tuple[int, ...], over: _AxisTuple) -> Array:
@@ -68,11 +69,13 @@ def sum(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
 class Sum(Function):
     """The sum over axes."""
 
+    kernels_only = True
+
     @staticmethod
     def forward(ctx: Context, x: Array, *, axis: _AxisTuple, keepdims: bool) -> Array:
         """Add up."""
         ctx.axis = axis
-        return _total(x, axis, keepdims)  # type: ignore[no-any-return]
+        return _total(x, axis, keepdims)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
@@ -114,6 +117,8 @@ def mean(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:
 class Mean(Function):
     """The mean over axes."""
 
+    kernels_only = True
+
     @staticmethod
     def forward(ctx: Context, x: Array, *, axis: _AxisTuple, keepdims: bool) -> Array:
         """Add up and divide."""
@@ -121,16 +126,14 @@ class Mean(Function):
         count = math.prod([x.shape[a] for a in axis])
         ctx.count = x.dtype.type(count)
         total = _total(x, axis, keepdims)
-        if count:
-            return total / ctx.count  # type: ignore[no-any-return]
-        return np.full_like(total, np.nan)
+        with np.errstate(all="ignore"):  # the mean of nothing is NaN
+            return combine("divide", total, ctx.count)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """The gradient over their number to each."""
-        return _spread(
-            np.asarray(dy / ctx.count), argument_shape(ctx.edges[0]), ctx.axis
-        )
+        share = combine("divide", dy, ctx.count)
+        return _spread(share, argument_shape(ctx.edges[0]), ctx.axis)
 
 
 def max(x: Tensor, axis: Axes = None, keepdims: bool = False) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import axes
-from tilewright.autograd.broadcasting import argument_shape, unbroadcast
+from tilewright.autograd.broadcasting import argument_shape, reshaped, unbroadcast
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.tensor import Axes, Tensor
 
@@ -63,7 +63,7 @@ class Reshape(Function):
     def forward(ctx: Context, x: Array, *, shape: tuple[int, ...]) -> Array:
         """Reshape."""
         try:
-            return x.reshape(shape)
+            return reshaped(x, shape)
         except ValueError:
             raise ValueError(
                 f"reshape: {x.size} elements of shape {x.shape} do not fit the "
@@ -73,7 +73,7 @@ class Reshape(Function):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """Reshape back."""
-        return dy.reshape(argument_shape(ctx.edges[0]))
+        return reshaped(dy, argument_shape(ctx.edges[0]))
 
 
 def flatten(x: Tensor, start_axis: int = 0, end_axis: int = -1) -> Tensor:
@@ -176,6 +176,7 @@ class Permute(Function):
     """Another order of axes."""
 
     gradient_memory = "moved"
+    kernels_only = True
     returns_view = True
 
     @staticmethod
@@ -277,6 +278,7 @@ class BroadcastTo(Function):
     """Repetition without a copy."""
 
     gradient_memory = "moved"
+    kernels_only = True
     returns_view = True
 
     @staticmethod

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
 
 
 class Watch:
@@ -18,12 +21,15 @@ class Watch:
     ----------
     other : str or None
         The first thing that was not a kernel.
+    constants : list of ndarray
+        Arrays that no kernel made and that hold the same at every step.
     """
 
-    __slots__ = ("other",)
+    __slots__ = ("constants", "other")
 
     def __init__(self) -> None:
         self.other: str | None = None
+        self.constants: list[NDArray[Any]] = []
 
 
 current: Watch | None = None
@@ -33,6 +39,21 @@ def report(what: str) -> None:
     """Say that something other than a kernel computes."""
     if current is not None and current.other is None:
         current.other = what
+
+
+def keep(array: NDArray[Any]) -> None:
+    """Say that an array, which no kernel made, is the same at every step."""
+    if current is not None:
+        current.constants.append(array)
+
+
+def is_constant(array: NDArray[Any]) -> bool:
+    """Whether the elements of an array may decide what is computed.
+
+    While kernels are recorded they may not: the recording would stand for one of the
+    ways alone.
+    """
+    return current is None or any(array is known for known in current.constants)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,11 @@ from tilewright.kernels.dispatch import chosen as chosen
 from tilewright.kernels.dispatch import use as use
 from tilewright.kernels.elementwise import activation as activation
 from tilewright.kernels.elementwise import activation_backward as activation_backward
+from tilewright.kernels.elementwise import arithmetic as arithmetic
+from tilewright.kernels.elementwise import axis_sum as axis_sum
 from tilewright.kernels.elementwise import bias_gradient as bias_gradient
+from tilewright.kernels.elementwise import concatenate as concatenate
+from tilewright.kernels.elementwise import copy as copy
 from tilewright.kernels.elementwise import dropout as dropout
 from tilewright.kernels.gemm import gemm as gemm
 from tilewright.kernels.pool2d import avg_pool2d as avg_pool2d

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from tilewright.kernels import dispatch
 from tilewright.kernels.backends.protocol import Array, Shape
 
 FLOAT32 = np.dtype(np.float32)
@@ -40,10 +41,20 @@ def floating(op: str, name: str, value: Any, ndim: int | None) -> Array:
             f"{op}: {name} must have {ndim} dimensions, "
             f"got {value.ndim} (shape {value.shape})"
         )
-    flags = value.flags
-    if not (flags.c_contiguous and flags.aligned):
-        value = value.copy(order="C")
-    return value  # type: ignore[no-any-return]
+    return c_order(value)
+
+
+def strided(op: str, name: str, value: Any) -> Array:
+    """Return a float array of any strides.
+
+    Raises
+    ------
+    TypeError
+        If it is no NumPy array, or not of native float32 or float64.
+    """
+    if type(value) is np.ndarray and value.dtype is FLOAT32:
+        return value
+    return _native_floats(op, name, value)
 
 
 def _native_floats(op: str, name: str, value: Any) -> Array:
@@ -82,7 +93,11 @@ def ndarray(op: str, name: str, value: Any) -> Array:
 def c_order(value: Array) -> Array:
     """Return an array that is C-contiguous and aligned: itself, or a copy."""
     flags = value.flags
-    return value if flags.c_contiguous and flags.aligned else value.copy(order="C")
+    if flags.c_contiguous and flags.aligned:
+        return value
+    if value.dtype == FLOAT32:
+        return dispatch.for_dtype("copy", FLOAT32).copy(value, None)
+    return value.copy(order="C")
 
 
 def same_dtype(op: str, name: str, value: Array, other: str, like: Array) -> None:

@@ -38,6 +38,8 @@ LISTS = (
     "activation_backward",
     "dropout",
     "bias_gradient",
+    "arithmetic",
+    "copy",
 )
 CONV_ALGORITHMS = ("auto", "winograd2", "direct")
 MOST_THREADS = 4096

@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -32,6 +32,7 @@ _modules: dict[str, str] = {
 _loaded: dict[str, Backend] = {}
 _reasons: dict[str, str] = {}
 _routes: dict[tuple[str, np.dtype[np.generic]], Backend] = {}
+_quick: dict[str, dict[str, Callable[..., Any]]] = {}
 _process_choice: str | None = None
 _context_choice: ContextVar[str | None] = ContextVar("backend", default=None)
 
@@ -48,6 +49,7 @@ def register(name: str, module: str) -> None:
     """
     _modules[name] = module
     _routes.clear()
+    _quick.clear()
 
 
 def names() -> list[str]:
@@ -171,6 +173,27 @@ def for_dtype(op: str, dtype: np.dtype[np.generic]) -> Backend:
     name = _context_choice.get() or _process_choice or _from_environment()
     found = _routes.get((name, dtype))
     return found if found is not None else _route(op, name, dtype)
+
+
+def quick(op: str) -> Callable[..., Any] | None:
+    """Return the chosen backend's quick form of a function, if it has one.
+
+    It takes the interface's arguments as they came and computes at once where they
+    are what the backend wants, float32 and in C order; else it returns None, and the
+    checks explain or convert. Small calls cost half as much that way.
+    """
+    name = _context_choice.get() or _process_choice or _from_environment()
+    functions = _quick.get(name)
+    return (_quick_functions(name) if functions is None else functions).get(op)
+
+
+def _quick_functions(name: str) -> dict[str, Callable[..., Any]]:
+    backend_name = "cpu" if name == AUTO else name
+    functions: dict[str, Callable[..., Any]] = {}
+    if unavailable_reason(backend_name) is None:
+        functions = getattr(load(backend_name), "quick", functions)
+    _quick[name] = functions
+    return functions
 
 
 def _route(op: str, name: str, dtype: np.dtype[np.generic]) -> Backend:

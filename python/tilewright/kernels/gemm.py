@@ -69,6 +69,13 @@ def gemm(
     array([[3., 0.],
            [3., 0.]], dtype=float32)
     """
+    if out is None and not accumulate and activation in ACTIVATIONS:
+        quick = dispatch.quick("gemm")
+        if quick is not None:
+            result: FloatArray | None
+            result = quick(a, b, transpose_a, transpose_b, bias, activation)
+            if result is not None:
+                return result
     given_a, given_b, given_bias = a, b, bias
     a = checks.floating("gemm", "a", a, 2)
     b = checks.floating("gemm", "b", b, 2)

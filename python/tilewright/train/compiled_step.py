@@ -40,8 +40,9 @@ def compile_step(
     ones after it are replays, in which Python code of the model and of the loss does
     not run. After a change (of the model's attributes, of which
     arrays its parameters are, of options other than learning rates and the like) it
-    is recorded anew. What is more than kernels and views, such as arithmetic on
-    tensors in between, is not replayed: `CompiledStep.reason` then says why.
+    is recorded anew. What is more than kernels is not replayed, and
+    `CompiledStep.reason` then says why: of operations on tensors the four of
+    arithmetic, sums, means, joining and changes of shape are kernels.
 
     Parameters
     ----------
@@ -178,7 +179,12 @@ class CompiledStep:
             plan = f"{watch.other} is not one of the kernels"
         else:
             plan = StepPlan.finish(
-                self.model, self.optimizer, updates, (x, y), loss, outputs
+                self.model,
+                self.optimizer,
+                updates,
+                (x, y),
+                (loss, outputs),
+                watch.constants,
             )
         self.reason = plan if isinstance(plan, str) else "it was recorded"
         return plan, loss.detach()

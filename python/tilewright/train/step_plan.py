@@ -75,15 +75,16 @@ class StepPlan:
         optimizer: Optimizer,
         updates: list[Update],
         inputs: tuple[Array, Array],
-        loss: Tensor,
-        outputs: Tensor,
+        results: tuple[Tensor, Tensor],
+        constants: list[Array],
     ) -> StepPlan | str:
         """End a recording; a string says why it cannot be replayed."""
+        loss, outputs = results
         if len({slot.tensor for update in updates for slot in update.slots}) < 1:
             recording.cancel()
             return "no parameter has a gradient"
         grads = [grad for update in updates for grad in update.grads]
-        known = [tensor._data for tensor in _tensors(model)]
+        known = [tensor._data for tensor in _tensors(model)] + constants
         for update in updates:
             known += update.params
             known += [array for arrays in update.states for array in arrays]

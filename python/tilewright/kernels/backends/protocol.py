@@ -8,6 +8,8 @@ uniform, so that a backend only computes:
 - ``stride``, ``dilation``, ``window`` and ``kernel_size`` are pairs (rows,
   columns); ``padding`` is ``((top, bottom), (left, right))``;
 - optional arrays are arrays or None; ``out`` has the result's shape;
+- ``axis_sum`` sees three axes and sums over the middle one; ``arithmetic`` sees
+  shapes that broadcast; only of ``copy`` and ``concatenate`` inputs may be strided;
 - softmax functions see matrices, the softmax axis last; labels are int64.
 """
 
@@ -236,3 +238,13 @@ class Backend(Protocol):
     def dropout(self, x: Array, p: float, seed: int, offset: int, /) -> Array: ...
 
     def bias_gradient(self, dy: Array, /) -> Array: ...
+
+    def axis_sum(self, x: Array, /) -> Array: ...
+
+    def arithmetic(
+        self, a: Array | float, b: Array | float, kind: str, out: Array | None, /
+    ) -> Array: ...
+
+    def copy(self, x: Array, out: Array | None, /) -> Array: ...
+
+    def concatenate(self, arrays: list[Array], axis: int, /) -> Array: ...

@@ -54,6 +54,11 @@ TOLERANCES = {
     "activation_backward": 1e-6,
     "dropout": 5e-7,
     "bias_gradient": 1e-6,
+    "axis_sum": 1e-6,
+    # One rounding, and none.
+    "arithmetic": 1e-7,
+    "copy": 0.0,
+    "concatenate": 0.0,
 }
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tilewright import kernels
-from tilewright.autograd import Tensor
+from tilewright.autograd import Tensor, watch
+from tilewright.autograd.broadcasting import reshaped
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.types import Array, TensorLike
@@ -51,9 +52,11 @@ class _CrossEntropy(Function):
     def backward(ctx: Context, dy: Array) -> Gradients:
         (dlogits,) = ctx.saved
         if dy.ndim:
-            return dlogits * dy[..., None], None, None
+            return kernels.arithmetic(dlogits, dy[..., None], "multiply"), None, None
         # Of a loss that backward starts from: the common case, and no pass at all.
-        return dlogits if dy == 1 else dlogits * dy, None, None
+        if watch.is_constant(dy) and dy == 1:
+            return dlogits, None, None
+        return kernels.arithmetic(dlogits, dy, "multiply"), None, None
 
 
 class _SoftCrossEntropy(Function):
@@ -121,7 +124,7 @@ def _rows(logits: Array, labels: Array) -> tuple[Array, Array]:
         count *= extent
     if shape is not None:
         labels = labels.reshape(count)
-    return logits.reshape(count, C), labels
+    return reshaped(logits, (count, C)), labels
 
 
 def cross_entropy(

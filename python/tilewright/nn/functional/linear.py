@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tilewright import kernels
 from tilewright.autograd import Tensor
+from tilewright.autograd.broadcasting import reshaped
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.nn.types import Array, TensorLike
 
@@ -69,7 +70,7 @@ def _rows(x: Array) -> Array:
     count = 1
     for extent in x.shape[:-1]:
         count *= extent
-    return x.reshape(count, x.shape[-1])
+    return reshaped(x, (count, x.shape[-1]))
 
 
 def _check(x: Array, weight: Array) -> None:

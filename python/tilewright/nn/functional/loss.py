@@ -12,6 +12,7 @@ import numpy as np
 
 from tilewright import kernels
 from tilewright.autograd import Tensor
+from tilewright.autograd.broadcasting import combine, sum_over
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.types import Array, TensorLike
@@ -21,19 +22,21 @@ _REDUCTIONS = ("mean", "sum", "none")
 
 class _MSELoss(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array, target: Array, *, reduction: str) -> Array:
         x, target = _pair("mse_loss", ctx, x, target, reduction)
         with np.errstate(all="ignore"):
-            difference = x - target
+            difference = combine("subtract", x, target)
             ctx.save_for_backward(difference)
-            return _reduced(difference * difference, reduction)
+            return _reduced(combine("multiply", difference, difference), reduction)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         (difference,) = ctx.saved
-        return _both(ctx, difference * (2 * _per_element(ctx, dy, difference)))
+        scale = combine("multiply", _per_element(ctx, dy, difference), dy.dtype.type(2))
+        return _both(ctx, combine("multiply", difference, scale))
 
 
 class _L1Loss(Function):
@@ -167,22 +170,23 @@ def _pair(
 def _reduced(losses: Array, reduction: str) -> Array:
     if reduction == "none":
         return losses
-    total = np.add.reduce(losses, axis=None)
+    total = sum_over(losses, tuple(range(losses.ndim)))
     if reduction == "mean":
         # The mean of nothing is NaN, as in PyTorch, and no warning.
-        total = total / total.dtype.type(losses.size)
-    return np.asarray(total)
+        total = combine("divide", total, total.dtype.type(losses.size))
+    return total
 
 
 def _per_element(ctx: Context, dy: Array, x: Array) -> Array:
     """The gradient of each element's own loss."""
-    return dy / dy.dtype.type(x.size) if ctx.mean else dy
+    return combine("divide", dy, dy.dtype.type(x.size)) if ctx.mean else dy
 
 
 def _both(ctx: Context, dx: Array) -> Gradients:
     """Gradients of a function of ``x - target``."""
     needs_x, needs_target = ctx.needs_input_grad
-    return dx if needs_x else None, -dx if needs_target else None
+    opposite = combine("multiply", dx, dx.dtype.type(-1)) if needs_target else None
+    return dx if needs_x else None, opposite
 
 
 def mse_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:

@@ -31,9 +31,14 @@ from tilewright.kernels.backends.cpu.elementwise import activation as activation
 from tilewright.kernels.backends.cpu.elementwise import (
     activation_backward as activation_backward,
 )
+from tilewright.kernels.backends.cpu.elementwise import arithmetic as arithmetic
+from tilewright.kernels.backends.cpu.elementwise import axis_sum as axis_sum
 from tilewright.kernels.backends.cpu.elementwise import bias_gradient as bias_gradient
+from tilewright.kernels.backends.cpu.elementwise import concatenate as concatenate
+from tilewright.kernels.backends.cpu.elementwise import copy as copy
 from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
+from tilewright.kernels.backends.cpu.gemm import quick_gemm
 from tilewright.kernels.backends.cpu.pool2d import avg_pool2d as avg_pool2d
 from tilewright.kernels.backends.cpu.pool2d import (
     avg_pool2d_backward as avg_pool2d_backward,
@@ -59,3 +64,4 @@ from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
 
 name = "cpu"
 dtypes = ("float32",)
+quick = {"gemm": quick_gemm}

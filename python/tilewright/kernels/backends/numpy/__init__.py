@@ -28,9 +28,13 @@ from tilewright.kernels.backends.numpy.elementwise import activation as activati
 from tilewright.kernels.backends.numpy.elementwise import (
     activation_backward as activation_backward,
 )
+from tilewright.kernels.backends.numpy.elementwise import arithmetic as arithmetic
+from tilewright.kernels.backends.numpy.elementwise import axis_sum as axis_sum
 from tilewright.kernels.backends.numpy.elementwise import (
     bias_gradient as bias_gradient,
 )
+from tilewright.kernels.backends.numpy.elementwise import concatenate as concatenate
+from tilewright.kernels.backends.numpy.elementwise import copy as copy
 from tilewright.kernels.backends.numpy.elementwise import dropout as dropout
 from tilewright.kernels.backends.numpy.gemm import gemm as gemm
 from tilewright.kernels.backends.numpy.pool2d import avg_pool2d as avg_pool2d

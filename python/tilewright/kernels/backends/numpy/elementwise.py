@@ -1,4 +1,4 @@
-"""Activations, dropout and the gradient of a bias."""
+"""Activations, dropout, the four operations, sums and copies."""
 
 from __future__ import annotations
 
@@ -87,3 +87,30 @@ def bias_gradient(dy: Array) -> Array:
     """Return the sum of the rows, in float64: a long sum of float32 loses digits."""
     total: Array = dy.sum(axis=0, dtype=np.float64)
     return total.astype(dy.dtype, copy=False)
+
+
+def axis_sum(x: Array) -> Array:
+    """Return the sum over the middle axis, in float64 like `bias_gradient`."""
+    total: Array = x.sum(axis=1, dtype=np.float64)
+    return total.astype(x.dtype, copy=False)
+
+
+@quiet
+def arithmetic(
+    a: Array | float, b: Array | float, kind: str, out: Array | None
+) -> Array:
+    """Return one of NumPy's four operations; a number takes the array's dtype."""
+    return np.asarray(getattr(np, kind)(a, b, out=out))
+
+
+def copy(x: Array, out: Array | None) -> Array:
+    """Return a copy in C order, or in ``out``."""
+    if out is None:
+        return x.copy(order="C")
+    np.copyto(out, x)
+    return out
+
+
+def concatenate(arrays: list[Array], axis: int) -> Array:
+    """Return arrays joined along an axis."""
+    return np.concatenate(arrays, axis)
