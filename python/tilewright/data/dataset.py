@@ -168,6 +168,30 @@ class ArrayDataset:
             x, y = self.x[rows], self.y[rows]
         else:
             x, y = self.x.take(rows, axis=0), self.y.take(rows, axis=0)
+        return self.transformed(x, y, rows, seed, epoch)
+
+    def transformed(
+        self,
+        x: Array,
+        y: Array,
+        rows: slice | NDArray[np.int64],
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> Batch:
+        """Samples that were read already, through the transform.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (B, ...)
+        rows : slice or ndarray of int64, shape (B,)
+            Which samples they are.
+        seed, epoch : int
+            As for `gather`.
+
+        Returns
+        -------
+        x, y : ndarray, shape (B, ...)
+        """
         if self.transform is None:
             return x, y
         if isinstance(rows, slice):
