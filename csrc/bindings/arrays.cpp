@@ -47,17 +47,28 @@ void check(const py::array& array, const char* name, int ndim) {
   if (!ordered<T>(array)) fail(name, "expected a C-contiguous, aligned array");
 }
 
+// Straight through NumPy's table of functions: of a call that takes a
+// microsecond, pybind11's constructor would be a tenth.
 template <class T>
 py::array make(const Shape& shape) {
   const auto bytes = static_cast<size_t>(product(shape)) * sizeof(T);
   void* memory = cpu::allocate(bytes);
   py::capsule owner(memory, [](void* block) { cpu::deallocate(block); });
-  py::array_t<T> array(shape, static_cast<T*>(memory), owner);
+  static const py::handle descriptor = py::dtype::of<T>().release();
+  const py::detail::npy_api& numpy = py::detail::npy_api::get();
+  descriptor.inc_ref();  // which the array takes
+  auto array = py::reinterpret_steal<py::array>(numpy.PyArray_NewFromDescr_(
+      numpy.PyArray_Type_, descriptor.ptr(), static_cast<int>(shape.size()),
+      reinterpret_cast<const Py_intptr_t*>(shape.data()), nullptr, memory,
+      py::detail::npy_api::NPY_ARRAY_WRITEABLE_, nullptr));
+  if (!array) throw py::error_already_set();
+  if (numpy.PyArray_SetBaseObject_(array.ptr(), owner.release().ptr()) != 0)
+    throw py::error_already_set();
   if (Recorder* recorder = Recorder::current()) {
     recorder->program->own(memory, static_cast<int64_t>(bytes));
     recorder->made.push_back(array);
   }
-  return std::move(array);
+  return array;
 }
 
 }  // namespace
@@ -119,6 +130,13 @@ void expect_shape(const py::array& array, const char* name,
   if (!same)
     fail(name,
          "expected shape " + text(shape) + ", got " + text(shape_of(array)));
+}
+
+py::array empty_of(const py::dtype& dtype, const Shape& shape) {
+  const int64_t bytes = product(shape) * static_cast<int64_t>(dtype.itemsize());
+  void* memory = cpu::allocate(static_cast<size_t>(bytes));
+  const py::capsule owner(memory, [](void* block) { cpu::deallocate(block); });
+  return py::array(dtype, shape, memory, owner);
 }
 
 py::array empty(const Shape& shape) { return make<float>(shape); }

@@ -48,6 +48,8 @@ int64_t product(const Shape& shape);
 py::array empty(const Shape& shape);
 py::array empty_bytes(const Shape& shape);  // uint8
 py::array empty_int32(const Shape& shape);
+// For what no kernel computes: it is not part of a recording.
+py::array empty_of(const py::dtype& dtype, const Shape& shape);
 
 // `out` checked against shape, or a new array where it is None.
 py::array output(const py::object& out, const Shape& shape);

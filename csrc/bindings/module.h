@@ -13,6 +13,7 @@ void bind_softmax_cross_entropy(pybind11::module_& m);
 void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
+void bind_gather(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
 void bind_roofline(pybind11::module_& m);
 

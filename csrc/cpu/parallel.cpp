@@ -20,6 +20,7 @@ namespace tw::cpu {
 namespace {
 
 constexpr auto kSpin = std::chrono::microseconds(60);
+constexpr auto kSpinAwake = std::chrono::microseconds(500);
 constexpr int kMaxThreads = 4096;
 constexpr double kFlopsPerThread = 1e6;  // ~10-20 us of FMA on one core
 constexpr double kBytesPerThread = 2e5;  // ~10-20 us of copying
@@ -45,6 +46,39 @@ bool spin_until(Ready ready) {
     }
   } while (std::chrono::steady_clock::now() < end);
   return ready();
+}
+
+std::atomic<int> keeping_awake{0};
+std::atomic<uint64_t> fork_count{0};
+
+// What is on offer, and how many threads look at it.
+std::atomic<IdleWork*> idle_work{nullptr};
+std::atomic<int> idle_threads{0};
+
+bool do_idle_piece() {
+  if (!idle_work.load(std::memory_order_relaxed)) return false;
+  idle_threads.fetch_add(1);  // before the look: a withdrawal waits for it
+  IdleWork* work = idle_work.load();
+  const bool done = work && work->do_piece();
+  idle_threads.fetch_sub(1);
+  return done;
+}
+
+// As spin_until, for threads that have no region: they do idle work.
+template <class Ready>
+bool idle_until(Ready ready) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point begin = Clock::now();
+  for (;;) {
+    for (int i = 0; i < 64; i++) {
+      if (ready()) return true;
+      pause();
+    }
+    while (do_idle_piece())
+      if (ready()) return true;
+    const bool awake = keeping_awake.load(std::memory_order_relaxed) > 0;
+    if (Clock::now() - begin >= (awake ? kSpinAwake : kSpin)) return ready();
+  }
 }
 
 // One word holds the region's number, whether it is open, and how many workers
@@ -103,7 +137,7 @@ class Pool {
       const auto changed = [&] {
         return gate_.load(std::memory_order_acquire) / kRegion != seen;
       };
-      if (!spin_until(changed)) {
+      if (!idle_until(changed)) {
         std::unique_lock<std::mutex> lock(mutex_);
         parked_++;
         wake_.wait(lock, changed);
@@ -164,6 +198,10 @@ void forget_pool_in_child() {
   pool.store(nullptr);
   busy.clear();
   inside_region = false;
+  keeping_awake = 0;
+  idle_work = nullptr;
+  idle_threads = 0;
+  fork_count++;
 }
 
 Pool& the_pool() {
@@ -199,6 +237,26 @@ int threads_for_bytes(double bytes) {
   return static_cast<int>(std::clamp(bytes / kBytesPerThread, 1.0,
                                      static_cast<double>(num_threads())));
 }
+
+KeepAwake::KeepAwake() { keeping_awake++; }
+KeepAwake::~KeepAwake() {
+  // A fork in the meantime has forgotten it.
+  int count = keeping_awake.load();
+  while (count > 0 && !keeping_awake.compare_exchange_weak(count, count - 1)) {
+  }
+}
+
+void offer_idle_work(IdleWork* work) {
+  IdleWork* none = nullptr;
+  idle_work.compare_exchange_strong(none, work);
+}
+
+void withdraw_idle_work(IdleWork* work) {
+  if (!idle_work.compare_exchange_strong(work, nullptr)) return;
+  while (idle_threads.load() > 0) std::this_thread::yield();
+}
+
+uint64_t forks() { return fork_count.load(); }
 
 void parallel_region(int64_t tasks, int threads, TaskBody body, void* context) {
   const FlushDenormals flush;

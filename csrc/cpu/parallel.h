@@ -41,4 +41,35 @@ void parallel_for(int64_t tasks, int threads, Body&& body) {
       &body);
 }
 
+// While one exists, threads that wait for a region spin for longer before they
+// park: in a program of many regions each would have to be woken again.
+class KeepAwake {
+ public:
+  KeepAwake();
+  ~KeepAwake();
+  KeepAwake(const KeepAwake&) = delete;
+  KeepAwake& operator=(const KeepAwake&) = delete;
+};
+
+// Work in small pieces (a few microseconds) that nobody waits for yet. Threads
+// do it while they wait for a region; none is woken for it.
+class IdleWork {
+ public:
+  // Does a piece; false where none is left. Any number of threads at once; must
+  // not throw.
+  virtual bool do_piece() = 0;
+
+ protected:
+  ~IdleWork() = default;
+};
+
+// Of one work at a time: where there is another, nothing happens.
+void offer_idle_work(IdleWork* work);
+// Returns when no thread is in it.
+void withdraw_idle_work(IdleWork* work);
+
+// How often this process is a fork of one that had a pool, whose threads are
+// not here.
+uint64_t forks();
+
 }  // namespace tw::cpu

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "cpu/allocator.h"
+#include "cpu/parallel.h"
 
 namespace tw::cpu {
 namespace {
@@ -175,11 +176,13 @@ bool Program::inputs_valid() const {
 }
 
 void Program::run() const {
+  const KeepAwake awake;
   for (const auto& call : calls_) call->run();
 }
 
 std::vector<Program::CallTime> Program::run_timed() const {
   using Clock = std::chrono::steady_clock;
+  const KeepAwake awake;
   std::vector<CallTime> times;
   times.reserve(calls_.size());
   take_first_run();

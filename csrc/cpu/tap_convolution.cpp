@@ -17,7 +17,7 @@ constexpr int64_t kPointersPerBlock = 32768;  // 256 KiB
 constexpr int64_t kShallow = 8;
 // Leaving taps out pays from this share of them outside, and for images enough
 // to fill a tile.
-constexpr double kOutsideShare = 0.1;
+constexpr double kOutsideShare = 0.03;
 
 // Scratch is counted in floats; a pointer takes the room of two.
 constexpr int64_t kPointerFloats = sizeof(void*) / sizeof(float);

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import pytest
 
 from tilewright import cli
+from tilewright.bench.harness import Harness
+from tilewright.bench.report import Report
 from tilewright.errors import BackendUnavailableError
 from tilewright.kernels import available, available_isas, roofline, use_isa
 
@@ -42,6 +45,45 @@ def test_a_run_with_all_that_it_writes(capsys, tmp_path):
     assert "the baseline is of another kind: cpu was another" in output
     assert " before" in output
     assert picture.read_bytes().startswith(b"\x89PNG") and second.exists()
+
+
+def test_ctrl_c_keeps_what_was_measured(capsys, monkeypatch, tmp_path):
+    file = tmp_path / "partial.json"
+    honest, saved = Harness.run, []
+
+    def interrupted(self, case):
+        saved.append(len(Report.load(file).results) if file.exists() else 0)
+        if len(saved) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return honest(self, case)
+
+    words = ("adam", "sgd", "--filter", "mnist", *FAST)
+    with monkeypatch.context() as patch:
+        patch.setattr(Harness, "run", interrupted)
+        code, output, errors = run(capsys, *words, "--json", file)
+    assert (code, errors) == (130, "")
+    assert saved == [0, 1, 2]  # a kill would have kept them too
+    assert "geometric means" in output
+    assert output.splitlines()[-1] == "interrupted after 2 of 3 cases"
+    report = Report.load(file)
+    assert report.partial and (len(report.results), report.planned) == (2, 3)
+
+    code, output, errors = run(capsys, *words, "--baseline", file)
+    assert (code, errors) == (0, "")
+    assert "the baseline is of an interrupted run: 2 of 3 cases" in output
+    assert "interrupted after" not in output
+
+
+def test_an_interrupt_before_the_first_result_leaves_the_file(
+    capsys, monkeypatch, tmp_path
+):
+    file = tmp_path / "earlier.json"
+    file.write_text("earlier")
+    monkeypatch.setattr(Harness, "run", lambda *_: signal.raise_signal(signal.SIGINT))
+    code, output, _ = run(capsys, "adam", "--filter", "mnist", *FAST, "--json", file)
+    assert code == 130
+    assert output.splitlines()[-1] == "interrupted after 0 of 1 cases"
+    assert file.read_text() == "earlier"
 
 
 def test_list(capsys):

@@ -154,3 +154,74 @@ def test_empty_set_and_bare_arrays():
         DataLoader(dataset(0))
     with pytest.raises(TypeError, match=r"got ndarray; wrap arrays as data.ArrayData"):
         DataLoader(np.zeros(3))
+
+
+ARRAYS = [
+    ((28, 28, 1), np.float32),
+    ((), np.float64),
+    ((200, 200, 3), np.uint8),
+    ((0,), np.float32),
+    ((2,), object),
+]
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+@pytest.mark.parametrize(("shape", "dtype"), ARRAYS)
+@pytest.mark.parametrize("batch", [1, 7, 30, 31, 40])
+def test_batches_are_the_rows_of_the_order(backend, shape, dtype, batch):
+    x = np.random.default_rng(0).integers(0, 200, (31, *shape)).astype(dtype)
+    loader = DataLoader(ArrayDataset(x, np.arange(31)), batch, shuffle=True, seed=3)
+    order = loader.order(0)
+    with tw.backend(backend):
+        batches = list(loader)
+    assert np.concatenate([y for _, y in batches]).tolist() == order.tolist()
+    for got, rows in batches:
+        assert got.dtype == x.dtype and got.flags.c_contiguous
+        np.testing.assert_array_equal(got, x[rows])
+
+
+def test_strided_data_is_gathered():
+    x = np.arange(60, dtype=np.float32).reshape(3, 20).T
+    loader = DataLoader(ArrayDataset(x, np.arange(20)), 6, shuffle=True, seed=0)
+    for got, rows in loader:
+        np.testing.assert_array_equal(got, x[rows])
+
+
+def test_batches_are_gathered_right_while_kernels_run():
+    # Threads of the pool copy rows between the regions of these products.
+    images = np.random.default_rng(0).random((500, 3000), np.float32)
+    loader = DataLoader(ArrayDataset(images, np.arange(500)), 64, shuffle=True, seed=1)
+    weight = np.ones((3000, 400), np.float32)
+    for _ in range(20):
+        for x, rows in loader:
+            tw.kernels.gemm(x, weight)
+            tw.kernels.gemm(x, weight)
+            np.testing.assert_array_equal(x, images[rows])
+
+
+def test_passes_may_be_left_and_run_side_by_side():
+    images = np.random.default_rng(0).random((300, 500), np.float32)
+    made = ArrayDataset(images, np.arange(300))
+    first = DataLoader(made, 32, shuffle=True, seed=1)
+    second = DataLoader(made, 32, shuffle=True, seed=2)
+    for _ in range(50):
+        for (x, rows), (other, others) in zip(first, second, strict=True):
+            np.testing.assert_array_equal(x, images[rows])
+            np.testing.assert_array_equal(other, images[others])
+            if rows[0] % 3 == 0:
+                break  # with a batch under way in both
+    assert first.epoch == 0
+
+
+def test_order_where_words_are_equal(monkeypatch):
+    class Words:
+        def __init__(self, **counters):
+            pass
+
+        def random_raw(self, size):
+            return np.arange(size, dtype=np.uint64) % np.uint64(3)
+
+    loader = DataLoader(dataset(100), shuffle=True, seed=0)
+    monkeypatch.setattr(np.random, "Philox", Words)
+    words = np.arange(100) % 3
+    assert loader.order(0).tolist() == np.argsort(words, kind="stable").tolist()

@@ -83,3 +83,25 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
     assert pool.map(digest, range(4)) == expected
 """
     )
+
+
+def test_fork_with_a_batch_under_way() -> None:
+    run_python(
+        """
+import os
+import numpy as np
+tw.set_num_threads(3)
+images = np.random.default_rng(0).random((256, 20_000), np.float32)
+made = tw.data.ArrayDataset(images, np.arange(256))
+for _ in range(20):
+    digest(0)
+    batches = iter(tw.data.DataLoader(made, 64, shuffle=True, seed=0))
+    next(batches)
+    child = os.fork()  # threads copy rows of the second batch meanwhile
+    if child == 0:
+        right = all(np.array_equal(x, images[rows]) for x, rows in batches)
+        os._exit(0 if right else 1)
+    assert all(np.array_equal(x, images[rows]) for x, rows in batches)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    )

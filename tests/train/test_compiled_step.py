@@ -401,6 +401,18 @@ def test_numpy_backend_and_float64_are_run():
     assert step.reason is None
 
 
+def test_profile_does_a_step_and_names_its_kernels(case):
+    _, _, x, y, step = case
+    times = step.profile(x, y)
+    names = [time.kernel for time in times]
+    assert names[0] == "gemm" and names[-1] == "adam_step"
+    assert {"softmax_cross_entropy", "dropout", "bias_gradient"} < set(names)
+    assert all(time.algorithm and time.seconds >= 0 for time in times)
+    assert_goes_on_alike(case)
+    # Nothing is known of a step that is not replayed.
+    assert step.profile(x[:3], y[:3]) == []
+
+
 def test_errors_name_the_argument():
     model = perceptron()
     with pytest.raises(ValueError, match="compile_step: unknown loss 'hinge'"):

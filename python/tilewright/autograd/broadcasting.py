@@ -135,9 +135,9 @@ def combine(kind: str, a: Any, b: Any, out: Array | None = None) -> Array:
     out : ndarray, optional
         C-contiguous; may be a or b.
     """
-    if a.dtype == FLOAT32 and b.dtype == FLOAT32:
-        if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-            return arithmetic(a, b, kind, out=out)
+    arrays = isinstance(a, np.ndarray) or isinstance(b, np.ndarray)
+    if arrays and a.dtype == FLOAT32 and b.dtype == FLOAT32:
+        return arithmetic(a, b, kind, out=out)
     return np.asarray(getattr(np, kind)(a, b, out=out))
 
 

@@ -1,4 +1,4 @@
-"""Timed cases of activations, dropout and bias gradients."""
+"""Timed cases of activations, dropout, bias gradients, sums and copies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _SHAPES: tuple[tuple[int, int, str, bool], ...] = (
 OPERATIONS = (
     *("relu", "relu backward", "gelu", "gelu backward", "sigmoid", "tanh"),
     *("sigmoid backward", "tanh backward", "dropout", "bias_gradient"),
+    *("add", "add row", "transpose"),
 )
+# What each reads and writes, in arrays; the others are a pass over one, or, of a
+# backward pass, over two.
+_ARRAYS = {"bias_gradient": 1.0, "add": 3.0}
 _DROPPED = 0.5
 
 
@@ -45,10 +49,10 @@ def cases() -> list[Case]:
 def make(p: Parameters) -> Case:
     """The case with these parameters; a backward pass reads two arrays."""
     size, operation = p["rows"] * p["columns"], p["operation"]
-    arrays = {"dropout": 2.0, "bias_gradient": 1.0}.get(operation, 2.0)
-    if operation.endswith("backward"):
-        arrays = 3.0
-    activation = operation not in ("dropout", "bias_gradient")
+    arrays = 3.0 if operation.endswith("backward") else _ARRAYS.get(operation, 2.0)
+    activation = operation not in (
+        *("dropout", "bias_gradient", "add", "add row", "transpose"),
+    )
     return Case(
         family="elementwise",
         name=f"({p['rows']}, {p['columns']}) {operation} {p['what']}",
@@ -73,6 +77,10 @@ def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
     shape = (p["rows"], p["columns"])
     kind, _, backward = p["operation"].partition(" ")
     x = normal(rng, *shape)
+    if p["operation"] == "add":
+        return {"x": x, "dy": normal(rng, *shape)}
+    if p["operation"] == "add row":
+        return {"x": x, "row": normal(rng, p["columns"])}
     if not backward:
         return {"x": x}
     if kind == "relu":
@@ -92,7 +100,10 @@ def reference(p: Parameters, given: Inputs) -> list[Array]:
         return [np.array([1 - _DROPPED, 1 / (1 - _DROPPED)])]
     rows = _rows(p)
     whole = p["operation"] == "bias_gradient"
-    some = {name: value if whole else value[rows] for name, value in given.items()}
+    some = {
+        name: value if whole or name == "row" else value[rows]
+        for name, value in given.items()
+    }
     with kernels.backend("numpy"):
         return [np.asarray(tilewright(p, double(some), "").run())]
 
@@ -101,6 +112,8 @@ def sample(p: Parameters, outputs: Any) -> list[Array]:
     """64 rows; of a bias gradient all, and of dropout the two shares."""
     if p["operation"] in ("dropout", "bias_gradient"):
         return list(outputs)
+    if p["operation"] == "transpose":
+        return [output[:, _rows(p)] for output in outputs]
     return [output[_rows(p)] for output in outputs]
 
 
@@ -126,6 +139,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
     from tilewright import kernels
 
     x, dy = given["x"], given.get("dy")
+    other = given.get("row", x) if dy is None else dy
     kind = p["operation"].partition(" ")[0]
 
     def run() -> Array:
@@ -133,6 +147,10 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
             return kernels.dropout(x, _DROPPED, seed=1)
         if kind == "bias_gradient":
             return kernels.bias_gradient(x)
+        if kind == "add":
+            return kernels.arithmetic(x, other, "add")
+        if kind == "transpose":
+            return kernels.copy(x.T)
         if dy is None:
             return kernels.activation(x, kind)
         return kernels.activation_backward(dy, x, kind)
@@ -177,6 +195,9 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
         "tanh backward": lambda: dy * (1 - x * x),
         "dropout": dropout,
         "bias_gradient": lambda: x.sum(axis=0),
+        "add": lambda: x + dy,
+        "add row": lambda: x + given["row"],
+        "transpose": lambda: x.T.copy(),
     }
     return Prepared(run[p["operation"]], _outputs(p, x))
 
@@ -188,6 +209,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     aten: Any = torch.ops.aten
     x = torch.from_numpy(given["x"])
     dy = torch.from_numpy(given["dy"]) if "dy" in given else None
+    row = torch.from_numpy(given["row"]) if "row" in given else None
     run: dict[str, Callable[[], Any]] = {
         "relu": lambda: torch.relu(x),
         "relu backward": lambda: aten.threshold_backward(dy, x, 0),
@@ -199,6 +221,9 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
         "tanh backward": lambda: aten.tanh_backward(dy, x),
         "dropout": lambda: torch.nn.functional.dropout(x, _DROPPED),
         "bias_gradient": lambda: x.sum(0),
+        "add": lambda: x + dy,
+        "add row": lambda: x + row,
+        "transpose": lambda: x.t().contiguous(),
     }
     return Prepared(run[p["operation"]], _outputs(p, given["x"]))
 
@@ -226,10 +251,14 @@ def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
         "tanh backward": lambda y, dy: dy * (1 - y * y),
         "dropout": dropout,
         "bias_gradient": lambda x, _: x.sum(0),
+        "add": lambda x, dy: x + dy,
+        "add row": lambda x, row: x + row,
+        "transpose": lambda x, _: x.T + 0.0,
     }
     compiled = jax.jit(formulas[p["operation"]])
     x = jax.device_put(given["x"])
-    other = jax.device_put(given["dy"]) if "dy" in given else None
+    second = given.get("dy", given.get("row"))
+    other = None if second is None else jax.device_put(second)
     if p["operation"] == "dropout":
         other = jax.random.key(1)
     return Prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -246,6 +247,7 @@ def run(
     Returns
     -------
     Report
+        After Ctrl-C `partial`: of the cases that were done by then.
 
     Raises
     ------
@@ -266,12 +268,15 @@ def run(
     if chosen < 1:
         raise ValueError(f"bench: threads must be >= 1, got {chosen}")
     with Harness(chosen, peers=peers, rounds=rounds, seconds=seconds) as harness:
-        report = Report(_about(chosen, rounds, seconds), harness.roofline())
+        about = {**_about(chosen, rounds, seconds), "cases": len(cases)}
+        report = Report(about, harness.roofline())
         started(report)
-        for case in cases:
-            report.results.append(harness.run(case))
-            report.about["versions"] = harness.versions()
-            finished(report, report.results[-1])
+        # Minutes of measuring are not lost for the sake of the rest.
+        with contextlib.suppress(KeyboardInterrupt):
+            for case in cases:
+                report.results.append(harness.run(case))
+                report.about["versions"] = harness.versions()
+                finished(report, report.results[-1])
     return report
 
 

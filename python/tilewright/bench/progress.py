@@ -32,6 +32,11 @@ class Progress:
         if self.baseline is not None:
             for difference in self.baseline.differences(report):
                 self._print(f"the baseline is of another kind: {difference}")
+            if self.baseline.partial:
+                self._print(
+                    "the baseline is of an interrupted run: "
+                    f"{len(self.baseline.results)} of {self.baseline.planned} cases"
+                )
 
     def finished(self, report: Report, result: Result) -> None:
         """Show one result."""

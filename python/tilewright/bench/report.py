@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tilewright.atomic import write_atomic
 from tilewright.bench.case import Case
 from tilewright.bench.contestants import OURS
 from tilewright.bench.roofline import Roofline
@@ -113,6 +114,16 @@ class Report:
     roofline: Roofline | None = None
     results: list[Result] = field(default_factory=list)
 
+    @property
+    def planned(self) -> int:
+        """How many cases the run was to have."""
+        return int(self.about.get("cases", len(self.results)))
+
+    @property
+    def partial(self) -> bool:
+        """Whether the run was interrupted, or is not yet at its end."""
+        return len(self.results) < self.planned
+
     def to_json(self) -> dict[str, Any]:
         """The whole as plain types: what `--json` writes."""
         return {
@@ -147,8 +158,20 @@ class Report:
         )
 
     def save(self, path: Path) -> None:
-        """Write the JSON file."""
-        path.write_text(json.dumps(self.to_json(), indent=1) + "\n", "utf-8")
+        """Write the JSON file, whole or not at all.
+
+        Parameters
+        ----------
+        path : Path
+            Its folder is made where it is missing.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        text = json.dumps(self.to_json(), indent=1) + "\n"
+        write_atomic(path, text.encode())
 
     @classmethod
     def load(cls, path: Path) -> Report:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tilewright.cli.errors import UserError, user_errors
+
+if TYPE_CHECKING:
+    from tilewright.bench import Report, Result
 
 
 def bench(
@@ -35,7 +38,8 @@ def bench(
     rounds: Annotated[int, typer.Option(min=1, help="Turns that each one has.")] = 5,
     seconds: Annotated[float, typer.Option(min=0, help="Length of a turn.")] = 0.06,
     json: Annotated[
-        Path | None, typer.Option(help="File to write all figures to.")
+        Path | None,
+        typer.Option(help="File to write all figures to, after each case."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture to draw: roofline and ratio bars.")
@@ -48,7 +52,10 @@ def bench(
         bool, typer.Option("--list", help="Show the cases and run none.")
     ] = False,
 ) -> None:
-    """Time the kernels in turns with other libraries; ends with 1 if one is wrong."""
+    """Time the kernels in turns with other libraries; ends with 1 if one is wrong.
+
+    Ctrl-C ends it early and keeps the cases that were done.
+    """
     from tilewright import bench as library
     from tilewright.bench import progress as reporting
     from tilewright.bench import tables
@@ -71,6 +78,11 @@ def bench(
         require("matplotlib", extra="bench")
 
     progress = reporting.make_progress(len(cases), before)
+
+    def finished(report: Report, result: Result) -> None:
+        _save(report, json)
+        progress.finished(report, result)
+
     try:
         report = library.run(
             cases,
@@ -79,20 +91,29 @@ def bench(
             rounds=rounds,
             seconds=seconds,
             started=progress.started,
-            finished=progress.finished,
+            finished=finished,
         )
     finally:
         progress.close()
     typer.echo("")
     for line in tables.summary(report, before):
         typer.echo(line)
-    with user_errors():
-        if json is not None:
-            report.save(json)
-        if plot is not None:
+    _save(report, json)
+    if plot is not None:
+        with user_errors():
             draw(report, plot)
+    if report.partial:
+        typer.echo(f"interrupted after {len(report.results)} of {report.planned} cases")
+        raise typer.Exit(130)
     if any(result.ours.failure for result in report.results):
         raise typer.Exit(1)
+
+
+def _save(report: Report, path: Path | None) -> None:
+    # An interrupted run without a result leaves an earlier file alone.
+    if path is not None and report.results:
+        with user_errors():
+            report.save(path)
 
 
 def _words(text: str | None) -> list[str] | None:

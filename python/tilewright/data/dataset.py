@@ -166,25 +166,21 @@ class ArrayDataset:
         """
         if isinstance(rows, slice):
             x, y = self.x[rows], self.y[rows]
+            rows = np.arange(*rows.indices(len(self)), dtype=np.int64)
         else:
             x, y = self.x.take(rows, axis=0), self.y.take(rows, axis=0)
         return self.transformed(x, y, rows, seed, epoch)
 
     def transformed(
-        self,
-        x: Array,
-        y: Array,
-        rows: slice | NDArray[np.int64],
-        seed: int = 0,
-        epoch: int = 0,
+        self, x: Array, y: Array, rows: NDArray[np.int64], seed: int, epoch: int
     ) -> Batch:
-        """Samples that were read already, through the transform.
+        """Samples that have been gathered, through the transform if there is one.
 
         Parameters
         ----------
         x, y : ndarray, shape (B, ...)
-        rows : slice or ndarray of int64, shape (B,)
-            Which samples they are.
+        rows : ndarray of int64, shape (B,)
+            Their row numbers.
         seed, epoch : int
             As for `gather`.
 
@@ -194,8 +190,6 @@ class ArrayDataset:
         """
         if self.transform is None:
             return x, y
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(len(self)), dtype=np.int64)
         return self.transform(x, y, Visit(self, rows, seed, epoch))
 
     def subset(self, indices: ArrayLike) -> ArrayDataset:

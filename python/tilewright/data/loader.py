@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tilewright import random
 from tilewright.data.dataset import ArrayDataset, Batch
+from tilewright.kernels.gather import gatherer
 
 
 class DataLoader:
@@ -19,6 +20,10 @@ class DataLoader:
     Philox generator is keyed with the seed and set to the epoch, so no epoch
     depends on how many random numbers anything else has drawn, and a loader
     restored by `load_state_dict` goes on exactly where it was.
+
+    A shuffled batch is gathered while the one before it is in use, by threads of the
+    pool that have nothing else to do: do not change the data set's arrays in the
+    middle of a pass.
 
     Parameters
     ----------
@@ -137,7 +142,13 @@ class DataLoader:
         # words are sorted because NumPy may change `permutation` between versions,
         # and Philox not.
         bits = np.random.Philox(key=self.seed, counter=[0, 0, 0, epoch])
-        return np.argsort(bits.random_raw(size), kind="stable")
+        words = bits.random_raw(size)
+        order = np.argsort(words)
+        in_order = words[order]
+        if (in_order[1:] == in_order[:-1]).any():
+            # Equal words are kept in place: the fast sort does not promise it.
+            return np.argsort(words, kind="stable")
+        return order
 
     def __iter__(self) -> Iterator[Batch]:
         """Go through the pass that is due, from `position` on.
@@ -151,16 +162,32 @@ class DataLoader:
         y : ndarray, shape (B, ...)
         """
         first, self._resume_at = self._resume_at, 0
-        order = self.order(self.epoch) if self.shuffle else None
-        size = self.batch_size
-        for batch in range(first, len(self)):
-            self.position = batch + 1
-            rows = slice(batch * size, (batch + 1) * size)
-            yield self.dataset.gather(
-                rows if order is None else order[rows], self.seed, self.epoch
-            )
+        batches = self._shuffled(first) if self.shuffle else self._in_order(first)
+        for position, batch in enumerate(batches, first + 1):
+            self.position = position
+            yield batch
         self.epoch += 1
         self.position = 0
+
+    def _in_order(self, first: int) -> Iterator[Batch]:
+        size = self.batch_size
+        for start in range(first * size, len(self) * size, size):
+            rows = slice(start, start + size)
+            yield self.dataset.gather(rows, self.seed, self.epoch)
+
+    def _shuffled(self, first: int) -> Iterator[Batch]:
+        """Each batch is gathered while the one before it is in use."""
+        order, size, dataset = self.order(self.epoch), self.batch_size, self.dataset
+        gather = gatherer((dataset.x, dataset.y))
+        last = len(self) - 1
+        rows = order[first * size : (first + 1) * size]
+        coming = gather.begin(rows)
+        for batch in range(first + 1, last + 2):
+            (x, y), here = coming.finish(), rows
+            if batch <= last:
+                rows = order[batch * size : (batch + 1) * size]
+                coming = gather.begin(rows)
+            yield dataset.transformed(x, y, here, self.seed, self.epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""

@@ -21,7 +21,7 @@ from tilewright.kernels import recording
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
 from tilewright.train.losses import LossFunction, resolve_loss
-from tilewright.train.step_plan import StepPlan
+from tilewright.train.step_plan import KernelTime, StepPlan
 
 Array = NDArray[Any]
 Signature = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...], np.dtype[Any]]
@@ -103,6 +103,8 @@ class CompiledStep:
         self._loss = resolve_loss("compile_step", loss)
         # By signature: how often it was seen, a plan, or why there is none.
         self._known: dict[Signature, int | StepPlan | str] = {}
+        self._timed = False
+        self._times: list[KernelTime] = []
 
     def __call__(self, x: Array, y: Array) -> Tensor:
         """Do one step.
@@ -144,6 +146,47 @@ class CompiledStep:
             return self.eager(x, y)
         self._known[signature], loss = self._record(x, y)
         return loss
+
+    def profile(self, x: Array, y: Array) -> list[KernelTime]:
+        """Do one step as `__call__` does, and tell what each kernel took.
+
+        Parameters
+        ----------
+        x, y : ndarray
+            As for `__call__`.
+
+        Returns
+        -------
+        list of KernelTime
+            In the order of the calls: ``kernel``, ``algorithm`` and ``seconds``.
+            Empty where the step was not a replay.
+
+        Raises
+        ------
+        ValueError
+            As `__call__` does.
+        TypeError
+            As `__call__` does.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import tilewright as tw
+        >>> model = tw.nn.Linear(4, 3)
+        >>> optimizer = tw.optim.SGD(model.parameters(), lr=0.1)
+        >>> step = tw.compile_step(model, "cross_entropy", optimizer)
+        >>> x, y = np.eye(4, dtype=np.float32)[:3], np.arange(3)
+        >>> for _ in range(3):
+        ...     loss = step(x, y)
+        >>> [time.kernel for time in step.profile(x, y)]
+        ['gemm', 'softmax_cross_entropy', 'gemm', 'bias_gradient', 'sgd_step']
+        """
+        self._timed, self._times = True, []
+        try:
+            self(x, y)
+        finally:
+            self._timed = False
+        return self._times
 
     def eager(self, x: Array, y: Array) -> Tensor:
         """Do one step without recording or replaying it; see `__call__`."""
@@ -194,7 +237,7 @@ class CompiledStep:
             return self.eager(x, y)  # which says what is wrong with them
         if not plan.verified:
             return self._verify(plan, x, y)
-        plan.run()
+        self._times = plan.run(timed=self._timed)
         self.outputs = plan.outputs
         self.reason = None
         return Tensor(plan.loss.copy())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from operator import attrgetter, is_
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,19 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+_data_of = attrgetter("_data")
+_requires_grad_of = attrgetter("_requires_grad")
+_arrays_of = attrgetter("arrays")
+_step_of = attrgetter("step")
+
+
+class KernelTime(NamedTuple):
+    """A kernel of a compiled step, its algorithm, and the seconds that it took."""
+
+    kernel: str
+    algorithm: str
+    seconds: float
+
 
 class _Moved:
     """The parameters that one recorded call of the optimizer's kernel moves."""
@@ -28,10 +43,33 @@ class _Moved:
     def __init__(self, update: Update, grads: list[Array]) -> None:
         self.group = update.group
         self.slots: list[Slot] = update.slots
+        self.tensors = [slot.tensor for slot in update.slots]
         self.params = update.params
-        self.arrays = [list(slot.arrays) for slot in update.slots]
+        self.arrays = list(chain.from_iterable(map(_arrays_of, update.slots)))
         self.grads = [Tensor(array) for array in grads]
-        self.options = _options(update.group)
+        self.note_options()
+
+    def note_options(self) -> None:
+        """The options in force from now on."""
+        self.options = _options(self.group)
+        self.values = list(self.group.values())
+
+    def replaced(self) -> bool:
+        """Whether parameters or their state are other arrays than were recorded."""
+        # This is done at every step: the loops are those of `map` and `all`.
+        arrays = list(chain.from_iterable(map(_arrays_of, self.slots)))
+        return not (
+            all(map(is_, map(_data_of, self.tensors), self.params))
+            and all(map(_requires_grad_of, self.tensors))
+            and len(arrays) == len(self.arrays)
+            and all(map(is_, arrays, self.arrays))
+            and len(set(map(_step_of, self.slots))) == 1
+        )
+
+    def options_are_new(self) -> bool:
+        """Whether an option may have been set."""
+        values = self.group.values()
+        return len(values) != len(self.values) or not all(map(is_, values, self.values))
 
 
 class StepPlan:
@@ -63,7 +101,8 @@ class StepPlan:
         self._moved = moved
         self._number = Structure.number
         self._structure = _structure(model)
-        self._params = [(tensor, tensor._data) for tensor in _tensors(model)]
+        self._tensors = _tensors(model)
+        self._arrays = [tensor._data for tensor in self._tensors]
         # Dropout draws one pair of numbers for both directions.
         self._draws: dict[tuple[int, int], tuple[int, list[int]]] = {}
         for index, (size, *pair) in enumerate(replay.dropouts):
@@ -106,23 +145,13 @@ class StepPlan:
             if not _same(self._structure, _structure(self._model)):
                 return "the model has changed"
             self._number = Structure.number
-        for tensor, array in self._params:
-            if tensor._data is not array:
-                return "a parameter's array has been replaced"
+        if not all(map(is_, map(_data_of, self._tensors), self._arrays)):
+            return "a parameter's array has been replaced"
         for moved in self._moved:
-            step = moved.slots[0].step
-            for slot, param, arrays in zip(
-                moved.slots, moved.params, moved.arrays, strict=True
-            ):
-                if (
-                    slot.step != step
-                    or slot.tensor._data is not param
-                    or not slot.tensor._requires_grad
-                    or any(a is not b for a, b in zip(slot.arrays, arrays, strict=True))
-                ):
-                    return "the optimizer's state has been replaced"
-            options = _options(moved.group)
-            if options != moved.options:
+            if moved.replaced():
+                return "the optimizer's state has been replaced"
+            if moved.options_are_new():
+                options = _options(moved.group)
                 free = self._optimizer.recorded_options
                 if any(
                     options[name] != moved.options[name]
@@ -134,15 +163,23 @@ class StepPlan:
                 names = self._optimizer.state_names(moved.group)
                 if len(names) != len(moved.arrays[0]):
                     return "an option of the optimizer has changed"
-                moved.options = options
+                moved.note_options()
         return None
 
     def ready(self, x: Array, y: Array) -> bool:
         """Set the inputs; False where kernels would refuse what they hold."""
         return self._replay.set_inputs([x, y])
 
-    def run(self, *, forget: bool = False) -> None:
-        """Replay the step; `forget` leaves the tensors' and slots' numbers alone."""
+    def run(self, *, forget: bool = False, timed: bool = False) -> list[KernelTime]:
+        """Replay the step.
+
+        Parameters
+        ----------
+        forget : bool
+            Leave the tensors' and slots' numbers alone.
+        timed : bool
+            Return what each kernel took; else an empty list.
+        """
         replay = self._replay
         for size, calls in self._draws.values():
             seed, offset = random.dropout_key(size)
@@ -151,15 +188,20 @@ class StepPlan:
         for index, moved in enumerate(self._moved):
             step = moved.slots[0].step + 1
             self._optimizer.set_recorded(replay, index, moved.group, step)
-        replay.run()
+        times = []
+        if timed:
+            times = [KernelTime(*time) for time in replay.run_timed()]
+        else:
+            replay.run()
         if forget:
-            return
+            return times
         for moved in self._moved:
             for slot, grad in zip(moved.slots, moved.grads, strict=True):
                 slot.step += 1
                 grad._version.number += 1
                 slot.tensor._grad = grad
                 slot.tensor._version.number += 1
+        return times
 
     def state(self) -> list[Array]:
         """Copies of all that a run changes."""
@@ -173,8 +215,7 @@ class StepPlan:
     def _changed(self) -> list[Array]:
         found: list[Array] = []
         for moved in self._moved:
-            found += moved.params
-            found += [array for arrays in moved.arrays for array in arrays]
+            found += [*moved.params, *moved.arrays]
         return found
 
 
