@@ -27,6 +27,7 @@ _HOMES: dict[str, str | None] = {
     "get_num_threads": "kernels",
     "info": "environment",
     "interop": None,
+    "keras": None,
     "kernels": None,
     "load": "nn.serialization",
     "manual_seed": "random",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from tilewright import data as data
     from tilewright import errors as errors
     from tilewright import interop as interop
+    from tilewright import keras as keras
     from tilewright import kernels as kernels
     from tilewright import models as models
     from tilewright import nn as nn

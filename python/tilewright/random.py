@@ -56,6 +56,10 @@ def manual_seed(seed: int) -> None:
         _generator = np.random.Generator(np.random.Philox(key=seed))
 
 
+# The name that tilewright.keras's scripts know it by: tf.random.set_seed(0).
+set_seed = manual_seed
+
+
 def _ensure_seeded() -> None:
     if _seed is None:
         manual_seed(int(np.random.SeedSequence().generate_state(1, np.uint64)[0]))

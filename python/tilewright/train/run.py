@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -135,10 +135,7 @@ class Run:
         """Train one epoch, or the rest of one, then validate and save."""
         trainer, loader, means = self.trainer, self.loader, self.means
         trainer.model.train()
-        looks_at_gradients = self._overriding("on_gradients")
-        step = trainer.train_batch
-        if looks_at_gradients:
-            step = functools.partial(self._open_step, looks_at_gradients)
+        step = self._step()
         at_batch_end = [c.on_batch_end for c in self._overriding("on_batch_end")]
         batches = len(loader)
         self._seen, self._began = means.samples, time.perf_counter()
@@ -180,6 +177,32 @@ class Run:
         """The callbacks that define a method of their own."""
         base = getattr(Callback, method)
         return [c for c in self.callbacks if getattr(type(c), method) is not base]
+
+    def _step(self) -> Callable[[Any, Any], tuple[float, NDArray[Any]]]:
+        """A step of training, open to callbacks only where one looks at gradients."""
+        looking = self._overriding("on_gradients")
+        if looking:
+            return functools.partial(self._open_step, looking)
+        return self.trainer.train_batch
+
+    def single_step(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+        """One step by itself, with the callbacks' turns at it.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (N, ...)
+
+        Returns
+        -------
+        dict of str to float
+            Loss and metrics before the step.
+        """
+        means = RunningMeans(self.trainer.metrics)
+        self.loss, outputs = self._step()(x, y)
+        means.update(self.loss, outputs, y)
+        for callback in self.callbacks:
+            callback.on_batch_end(self)
+        return means.result()
 
     def _open_step(
         self, callbacks: list[Callback], x: NDArray[Any], y: NDArray[Any]

@@ -192,7 +192,7 @@ class Trainer:
         means = RunningMeans(self.metrics)
         with no_grad(), evaluating(self.model):
             for x, y in loader:
-                outputs = self.model(x)
+                outputs = self.model(self.prepare(x, False))
                 means.update(self._loss(outputs, y).item(), outputs.data, y)
         return means.result()
 
@@ -225,8 +225,24 @@ class Trainer:
         with no_grad(), evaluating(self.model):
             # One (empty) batch for an empty x: the result still has its shape.
             for start in range(0, max(len(inputs), 1), batch_size):
-                outputs.append(self.model(inputs[start : start + batch_size]).data)
+                batch = self.prepare(inputs[start : start + batch_size], False)
+                outputs.append(self.model(batch).data)
         return np.concatenate(outputs)
+
+    def prepare(self, x: NDArray[Any], training: bool) -> NDArray[Any]:
+        """What a subclass does to a batch before the model sees it; here nothing.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, ...)
+        training : bool
+            Whether it is to be trained on.
+
+        Returns
+        -------
+        ndarray, shape (N, ...)
+        """
+        return x
 
     def train_batch(
         self, x: NDArray[Any], y: NDArray[Any]
@@ -245,6 +261,7 @@ class Trainer:
             What the model returned, before its weights were changed; the next step
             overwrites it.
         """
+        x = self.prepare(x, True)
         number, compiles = self._compiles
         if number != Structure.number:
             compiles = self._own_loss and all(map(is_own, self.model.modules()))
@@ -265,7 +282,7 @@ class Trainer:
         loss : Tensor, shape ()
         outputs : Tensor, shape (N, ...)
         """
-        outputs = self.model(x)
+        outputs = self.model(self.prepare(x, True))
         loss = self._loss(outputs, y)
         self.optimizer.zero_grad()
         loss.backward()

@@ -1,0 +1,41 @@
+"""The Keras spelling of tilewright: scripts run with their import lines changed alone.
+
+    import tilewright as tf
+    from tilewright.keras import layers, models
+
+A thin layer: every class stands for one of ours, with Keras's names, defaults and
+meaning of arguments. Models have one input and one output.
+"""
+
+from tilewright.keras import (
+    activations,
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    utils,
+)
+from tilewright.keras.layers import Input
+from tilewright.keras.models import Model, Sequential
+
+__all__ = [
+    "Input",
+    "Model",
+    "Sequential",
+    "activations",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "utils",
+]

@@ -1,0 +1,75 @@
+"""Layers under their Keras names."""
+
+from tilewright.keras.layers.convolution import Conv2D, DepthwiseConv2D
+from tilewright.keras.layers.core import (
+    Activation,
+    Dense,
+    Dropout,
+    Flatten,
+    Input,
+    InputLayer,
+    LeakyReLU,
+    ReLU,
+    Reshape,
+    Softmax,
+)
+from tilewright.keras.layers.layer import KerasTensor, Layer
+from tilewright.keras.layers.merging import Add, Concatenate, add
+from tilewright.keras.layers.merging import concatenate_layers as concatenate
+from tilewright.keras.layers.normalization import BatchNormalization
+from tilewright.keras.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+)
+from tilewright.keras.layers.preparation import (
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
+    Rescaling,
+)
+
+# Keras's second names.
+AvgPool2D = AveragePooling2D
+Convolution2D = Conv2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
+MaxPool2D = MaxPooling2D
+
+__all__ = [
+    "Activation",
+    "Add",
+    "AveragePooling2D",
+    "AvgPool2D",
+    "BatchNormalization",
+    "Concatenate",
+    "Conv2D",
+    "Convolution2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "Dropout",
+    "Flatten",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "Input",
+    "InputLayer",
+    "KerasTensor",
+    "Layer",
+    "LeakyReLU",
+    "MaxPool2D",
+    "MaxPooling2D",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "add",
+    "concatenate",
+]

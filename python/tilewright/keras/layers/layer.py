@@ -1,0 +1,197 @@
+"""What a Keras layer is here: modules of ours, made when its input is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tilewright import nn
+from tilewright.autograd import Tensor, no_grad
+from tilewright.keras import naming
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class KerasTensor:
+    """What a layer returns while a model is put together: a shape, and its origin.
+
+    Attributes
+    ----------
+    shape : tuple
+        The batch's extent is None.
+    """
+
+    def __init__(self, shape: Shape, layer: Layer, inputs: list[KerasTensor]) -> None:
+        self.sample_shape = shape
+        self.layer = layer
+        self.inputs = inputs
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """With the batch first."""
+        return (None, *self.sample_shape)
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape} from {self.layer.name}>"
+
+
+class Layer:
+    """Base of layers.
+
+    Parameters
+    ----------
+    name : str, optional
+    input_shape : tuple of int, optional
+        Of one sample, where it is the first layer of a Sequential.
+    trainable : bool, default True
+        Whether training moves its weights.
+
+    Attributes
+    ----------
+    parts : list of Module
+        What it consists of, once `built`.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        input_shape: Shape | None = None,
+        trainable: bool = True,
+    ) -> None:
+        self.name = name or naming.automatic(type(self).__name__)
+        self.given_shape = None if input_shape is None else tuple(input_shape)
+        self.trainable = trainable
+        self.built = False
+        self.parts: list[nn.Module] = []
+        self.output_shape: tuple[int | None, ...] = ()
+
+    def make(self, shape: Shape) -> list[nn.Module]:
+        """The modules for inputs of a shape, which has no batch in it."""
+        raise NotImplementedError
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights.
+
+        Parameters
+        ----------
+        input_shape : tuple
+            With the batch, which may be None, first.
+        """
+        if not self.built:
+            self.parts = self.make(tuple(input_shape)[1:])
+            self.built = True
+
+    def infer(self, shapes: list[Shape]) -> Shape:
+        """Shape of the output, by a sample of zeros."""
+        with no_grad():
+            x: Any = np.zeros((1, *shapes[0]), np.float32)
+            for part in self.parts:
+                modes = [(m, m.training) for m in part.modules()]
+                x = part.eval()(x)
+                for module, mode in modes:
+                    module.training = mode
+        return tuple(x.shape[1:])
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Put the layer after others, or run it on an array."""
+        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if all(isinstance(each, KerasTensor) for each in given):
+            shapes = [each.sample_shape for each in given]
+            self.build((None, *shapes[0]))
+            shape = self.infer(shapes)
+            self.output_shape = (None, *shape)
+            return KerasTensor(shape, self, list(given))
+        return self.run(inputs, training)
+
+    def run(self, x: Any, training: bool) -> Tensor:
+        """Compute with an array or a tensor."""
+        if not isinstance(x, Tensor):
+            x = Tensor(np.asarray(x, np.float32))
+        self.build(x.shape)
+        for part in self.parts:
+            x = part.train(training)(x)
+        return x  # type: ignore[no-any-return]
+
+    # Weights, in Keras's order.
+
+    def variables(self) -> list[tuple[str, Any, bool]]:
+        """Names and tensors or arrays of the weights, and whether they are trained."""
+        found: list[tuple[str, Any, bool]] = []
+        for part in self.parts:
+            for name in ("weight", "bias"):
+                value = vars(part).get(name)
+                if isinstance(value, nn.Parameter):
+                    found.append((name, value, self.trainable))
+        return found
+
+    def keras_shape(self, name: str, shape: Shape) -> Shape:
+        """Shape of a weight in Keras, where it is another one."""
+        return shape
+
+    @property
+    def weights(self) -> list[Array]:
+        """The arrays of the weights themselves, in their shapes in Keras."""
+        return [
+            _array(value).reshape(self.keras_shape(name, _array(value).shape))
+            for name, value, _ in self.variables()
+        ]
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights.
+
+        Examples
+        --------
+        >>> from tilewright.keras import layers
+        >>> dense = layers.Dense(3)
+        >>> dense.build((None, 2))
+        >>> [weight.shape for weight in dense.get_weights()]
+        [(2, 3), (3,)]
+        """
+        return [weight.copy() for weight in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Take over weights, all of them or, where one does not fit, none.
+
+        Parameters
+        ----------
+        weights : list of array_like
+            In the order of `get_weights`.
+
+        Raises
+        ------
+        ValueError
+            If their number or a shape differs.
+        """
+        check_weights(self.name, weights, self.weights)
+        for (_, value, _), given in zip(self.variables(), weights, strict=True):
+            target = _array(value)
+            target[...] = np.asarray(given).reshape(target.shape)
+            if isinstance(value, Tensor):
+                value._version.number += 1
+
+    def count_params(self) -> int:
+        """Number of weights."""
+        return sum(weight.size for weight in self.weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make the same layer again, for a file."""
+        return {"name": self.name, "trainable": self.trainable}
+
+
+def check_weights(name: str, given: Any, expected: list[Array]) -> None:
+    """Raise ValueError where weights do not fit."""
+    shapes = [np.shape(weight) for weight in given]
+    wanted = [weight.shape for weight in expected]
+    if shapes != wanted:
+        raise ValueError(
+            f"set_weights: {name} has weights of shapes {wanted}, got {shapes}"
+        )
+
+
+def _array(value: Any) -> Array:
+    array: Array = value.data if isinstance(value, Tensor) else value
+    return array

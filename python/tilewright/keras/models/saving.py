@@ -1,0 +1,241 @@
+"""Models as files: what they are made of as plain values, never as code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tilewright.keras import initializers, layers, losses, metrics, optimizers
+from tilewright.keras.layers.core import InputLayer
+from tilewright.keras.layers.layer import KerasTensor, Layer
+from tilewright.keras.models.network import sorted_tensors
+from tilewright.keras.optimizers import schedules
+from tilewright.nn import L1L2
+from tilewright.train import load_tree, save_tree
+
+if TYPE_CHECKING:
+    from tilewright.keras.models.model import Model
+
+_HOMES: dict[str, Any] = {
+    "initializer": initializers,
+    "loss": losses,
+    "metric": metrics,
+    "optimizer": optimizers,
+    "schedule": schedules,
+}
+_BASES: dict[str, Any] = {
+    "initializer": initializers.Initializer,
+    "loss": losses.Loss,
+    "metric": metrics.Metric,
+    "optimizer": optimizers.Optimizer,
+    "schedule": schedules.LearningRateSchedule,
+}
+
+
+def save_model(
+    model: Model, path: str | os.PathLike[str], overwrite: bool = True
+) -> None:
+    """Write a model; see `Model.save`."""
+    _check_free(path, overwrite)
+    optimizer = model._optimizer
+    native = None if optimizer is None else optimizer.native
+    tree = {
+        "model": describe_model(model),
+        "weights": model.weights,
+        "training": None,
+        "optimizer": None if native is None else native.state_dict(),
+        "iterations": 0 if optimizer is None else optimizer.iterations,
+    }
+    if optimizer is not None and not isinstance(model._loss, losses.FunctionLoss):
+        tree["training"] = {
+            "optimizer": describe(optimizer),
+            "loss": describe(model._loss),
+            "metrics": [describe(each) for each in model._metrics],
+        }
+    save_tree(path, tree)
+
+
+def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
+    """Read what `Model.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    compile : bool, default True
+        Whether it is ready to be trained on, from where it was.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, or of another kind.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from tilewright import keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     name = os.path.join(folder, "model.keras")
+    ...     model.save(name)
+    ...     again = keras.models.load_model(name)
+    >>> bool((again.get_weights()[0] == model.get_weights()[0]).all())
+    True
+    """
+    tree = load_tree(path)
+    if not {"model", "weights", "training"} <= set(tree):
+        raise ValueError(f"{path}: holds no model of tilewright.keras")
+    model = build_model(tree["model"])
+    model.set_weights(tree["weights"])
+    training = tree["training"]
+    if compile and training is not None:
+        model.compile(
+            build(training["optimizer"]),
+            build(training["loss"]),
+            [build(each) for each in training["metrics"]],
+        )
+        if tree["optimizer"] is not None:
+            native = model.optimizer.bind(model._moved())
+            native.load_state_dict(tree["optimizer"])
+            model.optimizer.iterations = int(tree["iterations"])
+    return model
+
+
+def save_weights(
+    model: Model, path: str | os.PathLike[str], overwrite: bool = True
+) -> None:
+    """Write the weights alone; see `Model.save_weights`."""
+    _check_free(path, overwrite)
+    save_tree(path, {"weights": model.weights})
+
+
+def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
+    """Take over weights; see `Model.load_weights`."""
+    tree = load_tree(path)
+    if "weights" not in tree:
+        raise ValueError(f"{path}: holds no weights of tilewright.keras")
+    model.set_weights(tree["weights"])
+
+
+def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{path}: is there already, and overwrite is False")
+
+
+# Objects as plain values, and back.
+
+
+def describe(value: Any) -> Any:
+    """Plain values that stand for an object of this package.
+
+    Raises
+    ------
+    TypeError
+        If it is a function or an object of the user's own.
+    """
+    if isinstance(value, L1L2):
+        return {"kind": "regularizer", "config": {"l1": value.l1, "l2": value.l2}}
+    for kind, base in _BASES.items():
+        if isinstance(value, base):
+            name = type(value).__name__
+            if vars(_HOMES[kind]).get(name) is not type(value):
+                break
+            config = value.get_config()
+            plain = {name: describe(each) for name, each in config.items()}
+            return {"kind": kind, "class": name, "config": plain}
+    if value is None or isinstance(value, str | int | float | bool | list | tuple):
+        return value
+    what = getattr(value, "__name__", type(value).__name__)
+    raise TypeError(f"save: cannot describe {what}, which is none of tilewright's")
+
+
+def build(value: Any) -> Any:
+    """The object that plain values stand for.
+
+    Raises
+    ------
+    ValueError
+        If there is no such class.
+    """
+    if not isinstance(value, dict):
+        return value
+    config = {name: build(each) for name, each in value["config"].items()}
+    if value["kind"] == "regularizer":
+        return L1L2(**config)
+    base = _BASES.get(value["kind"])
+    found = vars(_HOMES.get(value["kind"], object)).get(value["class"])
+    if base is None or not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"load_model: unknown {value['kind']} {value['class']!r}")
+    return found(**config)
+
+
+def describe_layer(layer: Layer) -> dict[str, Any]:
+    """Plain values that stand for a layer, or for a model that is one."""
+    from tilewright.keras.models.model import Model
+
+    if isinstance(layer, Model):
+        return describe_model(layer)
+    name = type(layer).__name__
+    if vars(layers).get(name) is not type(layer):
+        raise TypeError(f"save: cannot describe the layer {name}")
+    config = {key: describe(value) for key, value in layer.get_config().items()}
+    return {"class": name, "config": config}
+
+
+def build_layer(value: dict[str, Any]) -> Layer:
+    """The layer that plain values stand for."""
+    if "layers" in value:
+        return build_model(value)
+    found = vars(layers).get(value["class"])
+    if not (isinstance(found, type) and issubclass(found, Layer)):
+        raise ValueError(f"load_model: unknown layer {value['class']!r}")
+    return found(**{key: build(each) for key, each in value["config"].items()})
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Plain values that stand for a model: its layers, and which follows which."""
+    from tilewright.keras.models.sequential import Sequential
+
+    model.network  # noqa: B018 - says so where it has no weights yet
+    order = sorted_tensors(model._input, model._output)
+    members = model.network.layers
+    numbers = {id(tensor): number for number, tensor in enumerate(order)}
+    nodes = [
+        [
+            next(i for i, layer in enumerate(members) if layer is tensor.layer),
+            [numbers[id(each)] for each in tensor.inputs],
+        ]
+        for tensor in order
+    ]
+    return {
+        "class": "Sequential" if isinstance(model, Sequential) else "Model",
+        "name": model.name,
+        "layers": [describe_layer(layer) for layer in members],
+        "nodes": nodes,
+    }
+
+
+def build_model(value: dict[str, Any]) -> Model:
+    """The model that plain values stand for."""
+    from tilewright.keras.models.model import Model
+    from tilewright.keras.models.sequential import Sequential
+
+    members = [build_layer(each) for each in value["layers"]]
+    if value["class"] == "Sequential":
+        return Sequential(members, name=value["name"])
+    tensors: list[KerasTensor] = []
+    for number, places in value["nodes"]:
+        layer = members[number]
+        if isinstance(layer, InputLayer):
+            tensors.append(KerasTensor(layer.shape, layer, []))
+        else:
+            inputs = [tensors[place] for place in places]
+            tensors.append(layer(inputs if len(inputs) > 1 else inputs[0]))
+    return Model(tensors[0], tensors[-1], name=value["name"])

@@ -1,0 +1,64 @@
+"""Small helpers under their Keras names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tilewright import random
+
+__all__ = ["set_random_seed", "to_categorical"]
+
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:
+    """Class ids as rows of zeros with a one.
+
+    Parameters
+    ----------
+    x : array_like of int, shape (...) or (..., 1)
+    num_classes : int, optional
+        By default one more than the largest id.
+
+    Returns
+    -------
+    ndarray of float64, shape (..., num_classes)
+
+    Raises
+    ------
+    ValueError
+        If an id is negative or too large.
+
+    Examples
+    --------
+    >>> from tilewright.keras import utils
+    >>> utils.to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    labels = np.asarray(x, dtype=np.int64)
+    if labels.ndim > 1 and labels.shape[-1] == 1:
+        labels = labels[..., 0]
+    classes = num_classes or (int(labels.max()) + 1 if labels.size else 0)
+    if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"to_categorical: ids must be in [0, {classes}), got values in "
+            f"[{labels.min()}, {labels.max()}]"
+        )
+    return np.eye(classes)[labels]
+
+
+def set_random_seed(seed: int) -> None:
+    """Set the seed of everything random, NumPy's own generator and Python's too.
+
+    Parameters
+    ----------
+    seed : int
+        In ``[0, 2**32)``.
+    """
+    import random as standard
+
+    random.manual_seed(seed)
+    np.random.seed(seed)
+    standard.seed(seed)
