@@ -147,7 +147,7 @@ def test_bad_files(tmp_path):
     with pytest.raises(ValueError, match="layers that the model has not: /layers/den"):
         interop.keras.load_weights(nn.Sequential(nn.Linear(3, 2)), path)
     wider = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 1))
-    with pytest.raises(ValueError, match=r"0.weight must have shape \(3, 5\), got \(3"):
+    with pytest.raises(ValueError, match=r"weight must have shape \(3, 5\), got \(3"):
         interop.keras.load_weights(wider, path)
     bare = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 1))
     with pytest.raises(ValueError, match="dense has 2 arrays, but 0 has weight"):
@@ -159,3 +159,26 @@ def test_bad_files(tmp_path):
         interop.keras.load_weights(model, path)
     for key, array in model.state_dict().items():
         np.testing.assert_array_equal(array, before[key])
+
+
+def test_hostile_files(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    model = nn.Sequential(nn.Linear(3, 2))
+    secret, path = tmp_path / "secret.weights.h5", tmp_path / "m.weights.h5"
+    interop.keras.save_weights(model, secret)
+    with h5py.File(path, "w") as file:
+        file["layers/dense"] = h5py.ExternalLink(str(secret), "/layers/dense")
+    with pytest.raises(ValueError, match="dense is a link to elsewhere"):
+        interop.keras.load_weights(model, path)
+    with h5py.File(path, "w") as file:
+        variables = file.create_group("layers/dense/vars")
+        variables.create_dataset("1", data=np.zeros(2))
+        # 4 TB that no byte was written of.
+        variables.create_dataset("0", (10**6, 10**6), np.float32, chunks=(64, 64))
+    with pytest.raises(ValueError, match=r"must have shape \(3, 2\), got \(1000"):
+        interop.keras.load_weights(model, path)
+    with h5py.File(path, "w") as file:
+        loop = file.create_group("layers/dense")
+        loop["layers"] = file["layers"]
+    with pytest.raises(ValueError, match="damaged, or no weights of Keras"):
+        interop.keras.load_weights(model, path)

@@ -203,6 +203,25 @@ def test_damaged_files(tmp_path):
             interop.onnx.load(path)
 
 
+def test_no_change_of_a_byte_gets_past_the_checks(tmp_path):
+    path = tmp_path / "m.onnx"
+    interop.onnx.export(network("same"), path, NETWORKS["same"][1])
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        changed = bytearray(content)
+        for at in rng.integers(0, len(content), 3):
+            changed[at] = rng.integers(0, 256)
+        path.write_bytes(changed)
+        try:
+            assert isinstance(interop.onnx.load(path), nn.Sequential)
+        except ValueError as error:
+            assert str(error).startswith(f"load: {path}: ")
+            refused += 1
+    assert refused > 50
+
+
 def test_weights_in_other_files_are_not_followed(tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(bytes(48))

@@ -14,12 +14,18 @@ from sklearn.datasets import load_diabetes, load_digits, make_moons  # noqa: E40
 from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
-from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
+from sklearn.utils.estimator_checks import estimator_checks_generator  # noqa: E402
 
 from tilewright.interop.sklearn import NeuralClassifier, NeuralRegressor  # noqa: E402
 
+CHECKS = [
+    pytest.param(estimator, check, id=f"{type(estimator).__name__}-{number}")
+    for original in (NeuralClassifier(), NeuralRegressor())
+    for number, (estimator, check) in enumerate(estimator_checks_generator(original))
+]
 
-@parametrize_with_checks([NeuralClassifier(), NeuralRegressor()])
+
+@pytest.mark.parametrize(("estimator", "check"), CHECKS)
 def test_check_estimator(estimator, check):
     check(estimator)
 
@@ -35,12 +41,14 @@ def test_pipeline_of_digits():
     )
 
 
-def test_grid_search():
+@pytest.mark.parametrize("jobs", [None, 2])
+def test_grid_search(jobs):
     X, y = make_moons(200, noise=0.2, random_state=0)
     search = GridSearchCV(
         NeuralClassifier(epochs=30, random_state=0),
         {"hidden": [(), (32,)], "lr": [1e-5, 0.02]},
         cv=3,
+        n_jobs=jobs,
     )
     search.fit(X, y)
     assert search.best_params_ == {"hidden": (32,), "lr": 0.02}

@@ -169,6 +169,15 @@ def test_colour_filters_and_images():
     pictures.explanations(model, x, [0, 1]).draw_without_rendering()
 
 
+def test_normalised_colours_are_brought_into_range():
+    x = np.random.default_rng(0).normal(0, 1, (2, 8, 8, 3)).astype(np.float32)
+    figure = pictures.misclassified(x, [0, 1], [[0, 1], [1, 0]])
+    shown = np.asarray(figure.axes[0].get_images()[0].get_array())
+    assert shown.min() == 0 and shown.max() == 1
+    low, high = x[0].min(), x[0].max()
+    np.testing.assert_allclose(shown, (x[0] - low) / (high - low), atol=1e-6)
+
+
 ROWS = nn.Sequential(nn.Linear(3, 2))
 
 

@@ -140,6 +140,20 @@ def test_rows_instead_of_images(tmp_path):
     assert not (tmp_path / "other.html").exists()
 
 
+def test_images_kept_as_bytes_are_seen_through_their_transform(run, tmp_path):
+    of, train, test = run
+    steps = tw.data.Augmentation(tw.data.augmentation.Rescale(1 / 255))
+    packed = [
+        tw.data.ArrayDataset((part.x * 255).round().astype(np.uint8), part.y, steps)
+        for part in (train, test)
+    ]
+    write_report(tmp_path / "r.html", of, *packed)
+    accuracy = of.evaluate(packed[1])["accuracy"]
+    assert accuracy > 0.25  # or bytes and floats might score alike
+    text = (tmp_path / "r.html").read_text()
+    assert f"<b>{accuracy:.4f}</b><span>test accuracy</span>" in text
+
+
 def test_summary(run):
     of, _, test = run
     layers = summarize(of.model, test.x[0])

@@ -143,7 +143,6 @@ def clean(
     for name, value in (("missing", missing), ("duplicates", duplicates)):
         if value not in ("drop", "keep"):
             raise ValueError(f"clean: {name} must be 'drop' or 'keep', got {value!r}")
-    frame = frame.copy()
     removed: dict[str, int] = {}
     numbers: dict[str, Any] = {}
     for name in ranges or ():
@@ -169,6 +168,7 @@ def clean(
         frame = frame[~bad]
     if frame.empty:
         raise ValueError(f"clean: no row is left; removed: {removed}")
+    frame = frame.copy()
     for name in ranges or ():
         frame[name] = pandas.to_numeric(frame[name])
     return Cleaned(frame, removed)

@@ -99,6 +99,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(f"load_weights: no such file: {path}")
     try:
         with h5py.File(path, "r") as file:
+            _check_links(h5py, file)
             new = _read(str(path), file, row, "")
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
@@ -198,8 +199,13 @@ def _variables(path: str, own: Any, layer: nn.Module, prefix: str) -> dict[str, 
         )
     found = {}
     for index, name in enumerate(names):
-        array = np.asarray(variables[str(index)])
-        shape = state[name].shape
+        dataset, shape = variables[str(index)], state[name].shape
+        if dataset.size != state[name].size:  # before it is read: it may be huge
+            raise ValueError(
+                f"load_weights: {path}: {prefix}{name} must have shape {shape}, got "
+                f"{dataset.shape}; nothing was loaded"
+            )
+        array = np.asarray(dataset)
         depthwise = isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels
         if depthwise and array.ndim == 4 and array.shape[:2] == shape[:2]:
             # (R, S, C, D) to (R, S, 1, C * D): the same elements in the same order.
@@ -208,6 +214,18 @@ def _variables(path: str, own: Any, layer: nn.Module, prefix: str) -> dict[str, 
     for name in state:  # what Keras does not keep stays
         found.setdefault(prefix + name, state[name])
     return found
+
+
+def _check_links(h5py: Any, group: Any) -> None:
+    """Refuse groups and arrays that lie in other files: the path is not ours."""
+    for name in group:
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise OSError(f"{group.name}: {name} is a link to elsewhere")
+        if isinstance(group[name], h5py.Group):
+            _check_links(h5py, group[name])
+        elif group[name].external is not None or group[name].is_virtual:
+            raise OSError(f"{group.name}: {name} is kept in another file")
 
 
 def _number(name: str) -> int:

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tilewright import nn, optim, random
+from tilewright.autograd import no_grad
 from tilewright.data import ArrayDataset, DataLoader
 from tilewright.extras import require
 from tilewright.train import History, Trainer
+from tilewright.train.evaluating import evaluating
 
 require("sklearn", extra="sklearn")
 
@@ -150,14 +152,16 @@ class _NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         """What the network returns for rows that were not seen before."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, reset=False)
-        trainer = Trainer(self.network_, optim.SGD(self.network_.parameters(), lr=0.0))
         # Batches of one size: the last one is filled up, so that what comes out for a
         # row is the same bits whatever other rows are there.
         lacking = -len(rows) % _PREDICTION_BATCH
         filled = np.concatenate([rows, np.zeros((lacking, rows.shape[1]), np.float32)])
-        outputs = trainer.predict(self._shaped(filled), _PREDICTION_BATCH)
-        result: Array = outputs[: len(rows)]
-        return result
+        with no_grad(), evaluating(self.network_):
+            outputs = [
+                self.network_(self._shaped(batch)).data
+                for batch in filled.reshape(-1, _PREDICTION_BATCH, rows.shape[1])
+            ]
+        return np.concatenate(outputs)[: len(rows)]
 
 
 class NeuralClassifier(ClassifierMixin, _NeuralEstimator):  # type: ignore[misc]

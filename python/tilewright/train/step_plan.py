@@ -161,7 +161,7 @@ class StepPlan:
                     return "an option of the optimizer has changed"
                 self._optimizer.check_options(moved.group)
                 names = self._optimizer.state_names(moved.group)
-                if len(names) != len(moved.slots[0].arrays):
+                if len(names) * len(moved.slots) != len(moved.arrays):
                     return "an option of the optimizer has changed"
                 moved.note_options()
         return None

@@ -25,8 +25,9 @@ class Rescale:
     >>> from tilewright import data
     >>> pixels = np.full((1, 2, 2, 1), 255, np.uint8)
     >>> step = data.Augmentation(data.augmentation.Rescale(1 / 255))
-    >>> data.ArrayDataset(pixels, np.zeros(1), step).gather(slice(1))[0].max()
-    np.float32(1.0)
+    >>> x, _ = data.ArrayDataset(pixels, np.zeros(1), step).gather(slice(1))
+    >>> x.dtype, float(x.max())
+    (dtype('float32'), 1.0)
     """
 
     scale: float

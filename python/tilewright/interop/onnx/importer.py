@@ -11,6 +11,9 @@ from tilewright.interop.onnx.chain import Chain, Node, UnsupportedError
 from tilewright.interop.onnx.layers import READERS
 from tilewright.interop.onnx.state import State
 
+# What the values of a file can bring about in the code that takes them.
+_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 
 def load(path: str | os.PathLike[str]) -> nn.Sequential:
     """Read an ONNX file whose operators follow one another in a row.
@@ -76,5 +79,11 @@ def _read(state: State, node: Node) -> None:
         READERS[node.operator](state, node)
     except UnsupportedError:
         raise
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UnsupportedError(f"{node}: {error}") from error

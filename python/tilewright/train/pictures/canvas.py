@@ -42,9 +42,13 @@ def grid(count: int, columns: int, size: float) -> tuple[Any, list[Any]]:
 
 
 def show(axis: Any, image: Array, **options: Any) -> None:
-    """Draw an image (H, W, C): grey, in colour, or the mean of other channels."""
+    """Draw an image (H, W, C): grey, in colour, or the mean of other channels.
+
+    Colours outside of [0, 1], such as normalised ones, are brought into it.
+    """
     if image.ndim == 3 and image.shape[-1] == 3:
-        axis.imshow(np.clip(image, 0, 1), **options)
+        low, high = min(float(image.min()), 0.0), max(float(image.max()), 1.0)
+        axis.imshow((image - low) / (high - low), **options)
         return
     plane = image.mean(axis=-1) if image.ndim == 3 else image
     axis.imshow(plane, **{"cmap": "gray", **options})
