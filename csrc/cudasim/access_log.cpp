@@ -1,0 +1,102 @@
+#include "cudasim/access_log.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "cudasim/block.hpp"
+#include "cudasim/shadow.hpp"
+
+namespace tw::cudasim {
+namespace {
+
+constexpr uintptr_t kBanks = 32, kWordBytes = 4, kSectorBytes = 32;
+
+struct Record {
+  const void* instruction;
+  uintptr_t address;
+  uint32_t bytes;
+  bool shared;
+};
+using Records = std::vector<Record>;
+
+bool counting = false;
+AccessCounts counts{};
+Records logs[kMostThreads];
+
+// The distinct pieces of `size` bytes that some accesses touch.
+std::vector<uintptr_t> pieces(const Record* begin, const Record* end,
+                              uintptr_t size) {
+  std::vector<uintptr_t> result;
+  for (const Record* r = begin; r != end; r++)
+    for (uintptr_t p = r->address / size;
+         p <= (r->address + r->bytes - 1) / size; p++)
+      result.push_back(p);
+  std::sort(result.begin(), result.end());
+  result.erase(std::unique(result.begin(), result.end()), result.end());
+  return result;
+}
+
+// One instruction of a warp: a record from each lane that took part.
+void count_shared(const Records& request) {
+  const size_t at_once = request[0].bytes <= 4   ? 32
+                         : request[0].bytes <= 8 ? 16
+                                                 : 8;
+  for (size_t i = 0; i < request.size(); i += at_once) {
+    const size_t end = std::min(request.size(), i + at_once);
+    uint64_t in_bank[kBanks] = {}, most = 0;
+    for (uintptr_t word : pieces(&request[i], request.data() + end, kWordBytes))
+      most = std::max(most, ++in_bank[word % kBanks]);
+    counts.shared_wavefronts += most;
+    counts.shared_ideal++;
+  }
+}
+
+void count_global(const Records& request) {
+  const Record* begin = request.data();
+  const Record* end = begin + request.size();
+  counts.global_sectors += pieces(begin, end, kSectorBytes).size();
+  const uint64_t words = pieces(begin, end, kWordBytes).size();
+  counts.global_ideal += (words * kWordBytes + kSectorBytes - 1) / kSectorBytes;
+}
+
+// Accesses of a warp's lanes belong together if they are the same occurrence
+// of the same instruction.
+void count_warp(int first, int lanes) {
+  std::map<std::pair<const void*, int>, Records> requests;
+  for (int lane = 0; lane < lanes; lane++) {
+    std::map<const void*, int> occurrences;
+    for (const Record& record : logs[first + lane]) {
+      const int occurrence = occurrences[record.instruction]++;
+      requests[{record.instruction, occurrence}].push_back(record);
+    }
+  }
+  for (const auto& [key, request] : requests)
+    request[0].shared ? count_shared(request) : count_global(request);
+}
+
+}  // namespace
+
+void log_access(uintptr_t address, size_t bytes, bool shared,
+                const void* instruction) {
+  if (!counting) return;
+  logs[current->linear].push_back(
+      {instruction, address, static_cast<uint32_t>(bytes), shared});
+}
+
+void flush_access_log(int threads) {
+  if (!counting) return;
+  for (int first = 0; first < threads; first += kWarp)
+    count_warp(first, std::min(kWarp, threads - first));
+  for (int i = 0; i < threads; i++) logs[i].clear();
+}
+
+void count_accesses(bool on) {
+  counting = on;
+  if (on) counts = {};
+}
+
+AccessCounts access_counts() { return counts; }
+
+}  // namespace tw::cudasim
