@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cudasim/block.hpp"
+#include "cudasim/module_range.hpp"
 #include "cudasim/shadow.hpp"
 
 namespace tw::cudasim {
@@ -16,13 +17,14 @@ constexpr uintptr_t kBanks = 32, kWordBytes = 4, kSectorBytes = 32;
 struct Record {
   const void* instruction;
   uintptr_t address;
-  uint32_t bytes;
+  uint16_t bytes, lane;
   bool shared;
 };
 using Records = std::vector<Record>;
 
 bool counting = false;
 AccessCounts counts{};
+std::map<const void*, AccessCounts> counts_by_instruction;
 Records logs[kMostThreads];
 
 // The distinct pieces of `size` bytes that some accesses touch.
@@ -38,27 +40,39 @@ std::vector<uintptr_t> pieces(const Record* begin, const Record* end,
   return result;
 }
 
+void add(const void* instruction, const AccessCounts& more) {
+  for (AccessCounts* sum : {&counts, &counts_by_instruction[instruction]}) {
+    sum->shared_wavefronts += more.shared_wavefronts;
+    sum->shared_ideal += more.shared_ideal;
+    sum->global_sectors += more.global_sectors;
+    sum->global_ideal += more.global_ideal;
+  }
+}
+
 // One instruction of a warp: a record from each lane that took part.
 void count_shared(const Records& request) {
-  const size_t at_once = request[0].bytes <= 4   ? 32
-                         : request[0].bytes <= 8 ? 16
-                                                 : 8;
-  for (size_t i = 0; i < request.size(); i += at_once) {
-    const size_t end = std::min(request.size(), i + at_once);
+  const int at_once = request[0].bytes <= 4   ? 32
+                      : request[0].bytes <= 8 ? 16
+                                              : 8;
+  for (size_t begin = 0, end; begin < request.size(); begin = end) {
+    const int part = request[begin].lane / at_once;
+    for (end = begin; end < request.size(); end++)
+      if (request[end].lane / at_once != part) break;
     uint64_t in_bank[kBanks] = {}, most = 0;
-    for (uintptr_t word : pieces(&request[i], request.data() + end, kWordBytes))
+    for (uintptr_t word :
+         pieces(&request[begin], request.data() + end, kWordBytes))
       most = std::max(most, ++in_bank[word % kBanks]);
-    counts.shared_wavefronts += most;
-    counts.shared_ideal++;
+    add(request[0].instruction, {most, 1, 0, 0});
   }
 }
 
 void count_global(const Records& request) {
   const Record* begin = request.data();
   const Record* end = begin + request.size();
-  counts.global_sectors += pieces(begin, end, kSectorBytes).size();
   const uint64_t words = pieces(begin, end, kWordBytes).size();
-  counts.global_ideal += (words * kWordBytes + kSectorBytes - 1) / kSectorBytes;
+  add(begin->instruction,
+      {0, 0, pieces(begin, end, kSectorBytes).size(),
+       (words * kWordBytes + kSectorBytes - 1) / kSectorBytes});
 }
 
 // Accesses of a warp's lanes belong together if they are the same occurrence
@@ -82,7 +96,8 @@ void log_access(uintptr_t address, size_t bytes, bool shared,
                 const void* instruction) {
   if (!counting) return;
   logs[current->linear].push_back(
-      {instruction, address, static_cast<uint32_t>(bytes), shared});
+      {instruction, address, static_cast<uint16_t>(bytes),
+       static_cast<uint16_t>(current->lane), shared});
 }
 
 void flush_access_log(int threads) {
@@ -94,9 +109,18 @@ void flush_access_log(int threads) {
 
 void count_accesses(bool on) {
   counting = on;
-  if (on) counts = {};
+  if (!on) return;
+  counts = {};
+  counts_by_instruction.clear();
 }
 
 AccessCounts access_counts() { return counts; }
+
+std::vector<std::pair<std::string, AccessCounts>> access_counts_of_each() {
+  std::vector<std::pair<std::string, AccessCounts>> result;
+  for (const auto& [instruction, of_it] : counts_by_instruction)
+    result.emplace_back(instruction_text(instruction), of_it);
+  return result;
+}
 
 }  // namespace tw::cudasim

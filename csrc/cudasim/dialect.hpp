@@ -82,8 +82,10 @@ inline int in_segment(int lane, int from, int width) {
 
 unsigned ballot(unsigned mask, bool predicate, Site site);
 
+// Not instrumented: to the shadow memory it is an atomic and nothing else.
 template <class T>
-T update(T* address, T (*change)(T old, T value), T value) {
+__attribute__((noinline, no_sanitize("thread"))) T
+update(T* address, T (*change)(T old, T value), T value) {
   static_assert(std::is_integral_v<T>,
                 "floating-point atomics are not deterministic");
   shadow_access(address, sizeof(T), Access::atomic,

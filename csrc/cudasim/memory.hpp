@@ -19,9 +19,16 @@ T& shared_memory() {
   return *static_cast<T*>(block_shared_memory(sizeof(T)));
 }
 
+// The shadow memory tells accesses apart by where they return to.
+#ifdef TW_CUDASIM_SHADOW
+#define TW_ONE_ACCESS __attribute__((noinline, no_sanitize("thread")))
+#else
+#define TW_ONE_ACCESS inline
+#endif
+
 // One access of sizeof(T) bytes, where a compiler might make several.
 template <class T>
-T load_vector(const void* address) {
+TW_ONE_ACCESS T load_vector(const void* address) {
   expect_aligned(address, alignof(T), "vector load");
   shadow_access(address, sizeof(T), Access::read, __builtin_return_address(0));
   T value;
@@ -29,7 +36,7 @@ T load_vector(const void* address) {
   return value;
 }
 template <class T>
-void store_vector(void* address, const T& value) {
+TW_ONE_ACCESS void store_vector(void* address, const T& value) {
   expect_aligned(address, alignof(T), "vector store");
   shadow_access(address, sizeof(T), Access::write, __builtin_return_address(0));
   std::memcpy(address, &value, sizeof(T));

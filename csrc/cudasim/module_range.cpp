@@ -46,7 +46,7 @@ bool in_own_module(uintptr_t address) {
 
 std::string instruction_text(const void* instruction) {
   char text[64];
-  std::snprintf(text, sizeof text, " (instruction +0x%zx)",
+  std::snprintf(text, sizeof text, "+0x%zx",
                 static_cast<size_t>(reinterpret_cast<uintptr_t>(instruction) -
                                     own_range().base));
   return text;

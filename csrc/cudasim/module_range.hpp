@@ -7,7 +7,7 @@
 namespace tw::cudasim {
 
 bool in_own_module(uintptr_t address);
-// " (instruction +0x...)": an address for addr2line over the module's file.
+// "+0x...": an address for addr2line over the module's file.
 std::string instruction_text(const void* instruction);
 
 }  // namespace tw::cudasim

@@ -93,6 +93,10 @@ Region* find_region(uintptr_t address) {
   return last_region;
 }
 
+std::string at_text(const void* instruction) {
+  return " (instruction " + instruction_text(instruction) + ")";
+}
+
 std::string place(const Region& region, uintptr_t address) {
   return std::string(region.shared ? "shared" : "global") +
          " memory at offset " + std::to_string(address - region.begin);
@@ -142,23 +146,22 @@ void check_cell(const Region& region, Cell& cell, uintptr_t address, bool write,
                 const void* instruction) {
   if (region.shared && !write && cell.written.block != block_number) {
     fault("read of " + place(region, address) + ", which nothing wrote" +
-          instruction_text(instruction));
+          at_text(instruction));
     cell.written = touch_now(instruction);
     return;
   }
   if (unordered(cell.written, region))
     fault(std::string("race: ") + (write ? "write" : "read") + " of " +
           place(region, address) + " after a write by thread " +
-          std::to_string(cell.written.thread) + instruction_text(instruction) +
-          ", earlier" + instruction_text(cell.written.instruction));
+          std::to_string(cell.written.thread) + at_text(instruction) +
+          ", earlier" + at_text(cell.written.instruction));
   if (!write) return;
   const bool other_blocks =
       !region.shared && cell.first_reading_block >= first_block &&
       (cell.read_by_blocks || cell.first_reading_block != block_number);
   if (other_blocks || unordered(cell.read, region))
     fault("race: write of " + place(region, address) + " after a read" +
-          instruction_text(instruction) + ", earlier" +
-          instruction_text(cell.read.instruction));
+          at_text(instruction) + ", earlier" + at_text(cell.read.instruction));
 }
 
 }  // namespace
@@ -218,21 +221,20 @@ void shadow_access(const void* address, size_t bytes, Access access,
     if (!own_memory(at))
       fault(std::string(write ? "write" : "read") + " of " +
             std::to_string(bytes) + " bytes outside of every array" +
-            instruction_text(instruction));
+            at_text(instruction));
     return;
   }
   if (at + bytes > region->end()) {
     fault(std::string(write ? "write" : "read") + " of " +
           std::to_string(bytes) + " bytes beyond the end of " +
-          place(*region, at) + instruction_text(instruction));
+          place(*region, at) + at_text(instruction));
     return;
   }
   if (write && !region->writeable)
-    fault("write of an input, " + place(*region, at) +
-          instruction_text(instruction));
+    fault("write of an input, " + place(*region, at) + at_text(instruction));
   if (bytes <= 16 && at % bytes)
     fault("misaligned access of " + std::to_string(bytes) + " bytes" +
-          instruction_text(instruction));
+          at_text(instruction));
   if (access != Access::atomic)
     log_access(at, bytes, region->shared, instruction);
   Cell* cells = region->cells.get();

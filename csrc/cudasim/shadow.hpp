@@ -14,6 +14,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace tw::cudasim {
 
@@ -44,6 +47,8 @@ void shadow_warp_sync();  // all lanes of the current thread's warp
 // Starts counting from zero, or stops.
 void count_accesses(bool on);
 AccessCounts access_counts();
+// The same for each instruction, named by its place in the module's file.
+std::vector<std::pair<std::string, AccessCounts>> access_counts_of_each();
 #else
 constexpr bool kShadow = false;
 
@@ -56,6 +61,10 @@ inline void shadow_access(const void*, size_t, Access, const void*) {}
 inline void shadow_warp_sync() {}
 inline void count_accesses(bool) {}
 inline AccessCounts access_counts() { return {}; }
+inline std::vector<std::pair<std::string, AccessCounts>>
+access_counts_of_each() {
+  return {};
+}
 #endif
 
 }  // namespace tw::cudasim

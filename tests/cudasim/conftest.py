@@ -10,7 +10,6 @@ from types import ModuleType
 import pytest
 from simulator import Planted, build, load
 
-
 # A folder that keeps what was built, so that the next run builds what changed.
 BUILD_FOLDER = os.environ.get("TILEWRIGHT_CUDASIM_BUILD")
 

@@ -116,8 +116,9 @@ __global__ void transposed(const float* in, float* out, int) {
   for (int i = 0; i < 16; i++)
     shared.x[i * kPitch + threadIdx.x] = in[i * 32 + threadIdx.x];
   __syncthreads();
-  const int row = threadIdx.x % 16;
-  for (int i = 0; i < 16; i++) out[row * 32 + i] = shared.x[row * kPitch + i];
+  const int row = threadIdx.x % 16, first = threadIdx.x / 16 * 16;
+  for (int i = first; i < first + 16; i++)
+    out[row * 32 + i] = shared.x[row * kPitch + i];
 }
 
 template <int kStride>
@@ -286,7 +287,7 @@ const Entry kEntries[] = {
     {"multiply_tf32_swapped", multiply<false, true>, 0},
     {"multiply_bf16_swapped", multiply<true, true>, 0},
     {"unrounded", unrounded, 0},
-    {"missing_wait", copied<1, true>, kShared},
+    {"missing_wait", copied<2, true>, kShared},
     {"missing_barrier_after_wait", copied<0, false>, kShared},
     {"copies_left", copies_left, kShared},
     {"misaligned_copy", misaligned_copy, kShared},

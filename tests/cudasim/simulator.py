@@ -61,6 +61,15 @@ def load(folder: Path, name: str) -> ModuleType:
     return module
 
 
+def aligned(source: Floats) -> Floats:
+    """Return an equal array that begins with a sector, as a GPU's arrays do."""
+    raw = np.empty(source.nbytes + 256, np.uint8)
+    start = -raw.ctypes.data % 256
+    moved = raw[start : start + source.nbytes].view(np.float32)
+    moved[...] = source
+    return moved
+
+
 class Planted:
     """The planted kernels, each a small call over two arrays."""
 
@@ -81,7 +90,9 @@ class Planted:
         late_copies: bool = True,
     ) -> Floats:
         """Return what a kernel wrote; RuntimeError names what it did wrong."""
-        out = np.full(size, np.nan, np.float32)
+        out = aligned(np.full(size, np.nan, np.float32))
         self.module.configure(ORDERS.index(order), seed, late_copies)
-        self.module.run(name, source, out, blocks, threads, threads if n is None else n)
+        source = aligned(source)
+        n = threads if n is None else n
+        self.module.run(name, source, out, blocks, threads, n)
         return out

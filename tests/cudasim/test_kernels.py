@@ -6,9 +6,11 @@ import functools
 from collections.abc import Iterator
 from types import ModuleType
 
+import numpy as np
 import pytest
 from simulator import ORDERS
 
+from tilewright import kernels
 from tilewright.kernels import conformance, dispatch
 from tilewright.kernels.backends.protocol import Array
 from tilewright.kernels.conformance import Case
@@ -60,3 +62,47 @@ def test_conformance_with_every_access_watched(
     assert cudasim_shadow.shadow
     cudasim_shadow.configure("random", 11, True)
     assert problems("cudasim_shadow", family) == []
+
+
+def aligned(*shape: int) -> np.ndarray:
+    """Return an array that begins with a sector, as a GPU's arrays do."""
+    raw = np.ones(int(np.prod(shape)) * 4 + 256, np.uint8)
+    start = -raw.ctypes.data % 256
+    return raw[start : start + int(np.prod(shape)) * 4].view(np.float32).reshape(shape)
+
+
+@pytest.mark.parametrize("transpose_a", [False, True])
+@pytest.mark.parametrize("transpose_b", [False, True])
+@pytest.mark.parametrize("size", [128, 1024])
+def test_products_have_no_bank_conflicts(
+    cudasim_shadow: ModuleType, transpose_a: bool, transpose_b: bool, size: int
+) -> None:
+    K = 32
+    a = aligned(K, size) if transpose_a else aligned(size, K)
+    b = aligned(size, K) if transpose_b else aligned(K, size)
+    out = aligned(size, size)
+    options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "out": out}
+    cudasim_shadow.configure("forward", 1, True)
+    cudasim_shadow.count_accesses(True)
+    with dispatch.backend("cudasim_shadow"):
+        kernels.gemm(a, b, **options)
+    counts = cudasim_shadow.access_counts()
+    cudasim_shadow.count_accesses(False)
+    assert counts["shared_wavefronts"] == counts["shared_ideal"] > 0
+    # Of each sector all is used.
+    assert counts["global_sectors"] == counts["global_ideal"] > 0
+
+
+@pytest.mark.parametrize("C", [16, 64])
+def test_convolutions_have_no_bank_conflicts(
+    cudasim_shadow: ModuleType, C: int
+) -> None:
+    x, weight, y = aligned(2, 8, 8, C), aligned(3, 3, C, 64), aligned(2, 8, 8, 64)
+    cudasim_shadow.configure("forward", 1, True)
+    cudasim_shadow.count_accesses(True)
+    with dispatch.backend("cudasim_shadow"):
+        kernels.conv2d(x, weight, padding=1, out=y)
+        kernels.conv2d_backward_input(y, weight, x.shape, padding=1, out=x)
+    counts = cudasim_shadow.access_counts()
+    cudasim_shadow.count_accesses(False)
+    assert counts["shared_wavefronts"] == counts["shared_ideal"] > 0

@@ -24,13 +24,22 @@ void configure(const std::string& order, unsigned seed, bool late_copies) {
   cudasim::configuration = c;
 }
 
-py::dict access_counts() {
-  const cudasim::AccessCounts counts = cudasim::access_counts();
+py::dict as_dict(const cudasim::AccessCounts& counts) {
   py::dict result;
   result["shared_wavefronts"] = counts.shared_wavefronts;
   result["shared_ideal"] = counts.shared_ideal;
   result["global_sectors"] = counts.global_sectors;
   result["global_ideal"] = counts.global_ideal;
+  return result;
+}
+
+py::dict access_counts() { return as_dict(cudasim::access_counts()); }
+
+// By instruction: for `addr2line -i -e` over the module's file.
+py::dict access_counts_of_each() {
+  py::dict result;
+  for (const auto& [instruction, counts] : cudasim::access_counts_of_each())
+    result[py::str(instruction)] = as_dict(counts);
   return result;
 }
 
@@ -43,6 +52,7 @@ PYBIND11_MODULE(TW_CUDASIM_MODULE, m) {
   m.attr("shadow") = tw::cudasim::kShadow;
   m.def("configure", &configure);
   m.def("access_counts", &access_counts);
+  m.def("access_counts_of_each", &access_counts_of_each);
   m.def("count_accesses", &tw::cudasim::count_accesses);
   bind_kernels(m);
 }
