@@ -21,6 +21,15 @@ inline void expect_success(cudaError_t status, const char* name) {
                            cudaGetErrorString(status));
 }
 
+// Whether the current device multiplies tf32 and bf16 (sm_80 and later).
+inline bool has_tensor_cores() {
+  int device = 0, major = 0;
+  return cudaGetDevice(&device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
+                                device) == cudaSuccess &&
+         major >= 8;
+}
+
 // Throws std::runtime_error where the device does not take the launch; what
 // goes wrong later is CuPy's to report, at its next synchronisation.
 template <class... Parameters, class... Arguments>
@@ -38,6 +47,8 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid,
 }
 
 #else
+
+inline bool has_tensor_cores() { return true; }
 
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), dim3 grid,

@@ -80,6 +80,12 @@ float round_to_tf32(float value) {
   return __uint_as_float(nan ? 0x7fffe000 : bits);
 }
 
+uint16_t round_to_bf16(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;  // NaN
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4],
                       const uint32_t (&b)[2], Site site) {
   Multiplication mine{d, a, b};

@@ -15,7 +15,8 @@
 
 namespace tw::cudasim {
 
-float round_to_tf32(float value);  // to nearest, ties away from zero
+float round_to_tf32(float value);     // to nearest, ties away from zero
+uint16_t round_to_bf16(float value);  // to nearest, ties to even
 
 void mma_m16n8k8_tf32(float (&d)[4], const uint32_t (&a)[4],
                       const uint32_t (&b)[2], Site site);

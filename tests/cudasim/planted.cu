@@ -13,6 +13,9 @@ using namespace tw::cuda;
 struct Shared {
   float x[1024];
 };
+struct TwoArrays {
+  float first[32], second[32];
+};
 
 // ---- Right ones ----
 
@@ -212,6 +215,13 @@ __global__ void shared_beyond(const float* in, float* out, int n) {
   out[threadIdx.x] = in[threadIdx.x];
 }
 
+// Inside of the kernel's shared memory all the same.
+__global__ void past_an_array(const float* in, float* out, int n) {
+  auto& shared = shared_memory<TwoArrays>();
+  if (threadIdx.x == 0) shared.first[n] = in[0];
+  out[threadIdx.x] = in[threadIdx.x];
+}
+
 __global__ void write_of_an_input(const float* in, float* out, int) {
   const_cast<float*>(in)[threadIdx.x] = 0;
   out[threadIdx.x] = 0;
@@ -280,6 +290,7 @@ const Entry kEntries[] = {
     {"write_beyond", write_beyond, 0},
     {"read_beyond", read_beyond, 0},
     {"shared_beyond", shared_beyond, kShared},
+    {"past_an_array", past_an_array, sizeof(TwoArrays)},
     {"write_of_an_input", write_of_an_input, 0},
     {"misaligned", misaligned, 0},
     {"race_of_blocks", race_of_blocks, 0},

@@ -19,7 +19,7 @@ ORDERS = ("forward", "reverse", "random")
 Floats = NDArray[np.float32]
 
 
-def build(folder: Path, *targets: str) -> Path:
+def build(folder: Path, *targets: str, sanitize: bool = False) -> Path:
     """Build targets of the simulator, and return the folder that they are in."""
     pybind11 = pytest.importorskip("pybind11", reason="needs the extra 'test'")
     cmake = shutil.which("cmake")
@@ -34,6 +34,12 @@ def build(folder: Path, *targets: str) -> Path:
         f"-DPython_EXECUTABLE={sys.executable}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
     ]
+    if sanitize:
+        options[2:4] = [
+            "-DTILEWRIGHT_SANITIZE=ON",
+            "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1",
+        ]
     if launcher:
         options.append(f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}")
     if shutil.which("ninja"):

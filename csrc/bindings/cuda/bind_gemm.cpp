@@ -5,10 +5,21 @@
 namespace tw::bindings::cuda {
 namespace {
 
+using tw::cuda::Precision;
+
+Precision parse_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "tf32") return Precision::tf32;
+  if (name == "3xtf32") return Precision::tf32x3;
+  if (name == "bf16") return Precision::bf16;
+  throw std::invalid_argument("unknown precision '" + name + "'");
+}
+
 void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
           const Memory& c, bool transpose_a, bool transpose_b,
           const std::optional<Memory>& bias, const std::string& activation,
-          bool accumulate, const py::function& allocate, uintptr_t stream) {
+          bool accumulate, const std::string& precision,
+          const py::function& allocate, uintptr_t stream) {
   tw::cuda::GemmProblem p{};
   p.m = m, p.n = n, p.k = k;
   p.a = read(a, "a", product({m, k}));
@@ -18,6 +29,7 @@ void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
   p.bias = optional(bias, "bias", n);
   p.activation = parse_activation(activation);
   p.accumulate = accumulate;
+  p.precision = parse_precision(precision);
   const Workspace workspace(allocate, tw::cuda::gemm_workspace(p));
   call([&] { tw::cuda::gemm(p, workspace.data(), stream_of(stream)); });
 }

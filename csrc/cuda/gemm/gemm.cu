@@ -4,6 +4,7 @@
 #include "cuda/gemm/matrix.cuh"
 #include "cuda/gemm/simt.cuh"
 #include "cuda/gemm/split.cuh"
+#include "cuda/gemm/tensor_core.h"
 #include "cuda/gemm/tiles.cuh"
 
 namespace tw::cuda {
@@ -88,9 +89,15 @@ bool operands_aligned(const GemmProblem& q) {
          quads_aligned(q.b, pitch_b, pitch_b);
 }
 
+// A GPU that lacks what a precision needs takes exact products instead.
+bool on_tensor_cores(const GemmProblem& q) {
+  return q.precision != Precision::fp32 && has_tensor_cores();
+}
+
 }  // namespace
 
 int64_t gemm_workspace(const GemmProblem& q) {
+  if (on_tensor_cores(q)) return gemm_tensor_core_workspace(q);
   const int64_t splits = split_of(q).count;
   return splits > 1 ? splits * q.m * q.n : 0;
 }
@@ -99,6 +106,7 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
   if (q.m == 0 || q.n == 0) return;
   if (q.k > INT32_MAX - kSimtDepth)
     throw std::invalid_argument("gemm: inner size must be below 2**31 - 16");
+  if (on_tensor_cores(q)) return gemm_tensor_core(q, workspace, stream);
   const bool vectors =
       quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
   const MatrixStore result{q.c,    q.m,          q.n,          q.n,

@@ -9,6 +9,11 @@
 
 namespace tw::cuda {
 
+// What operands are rounded to before they are multiplied; tensor_core.cu says
+// what that costs. fp32 is exact products, and what a GPU without tensor cores
+// for the others (before sm_80) takes instead.
+enum class Precision { fp32, tf32, tf32x3, bf16 };
+
 struct GemmProblem {
   int64_t m, n, k;
   const float* a;  // (m, k), or (k, m) where transpose_a
@@ -19,6 +24,7 @@ struct GemmProblem {
   const float* bias = nullptr;  // (n,)
   Activation activation = Activation::none;
   bool accumulate = false;  // add what c holds before the activation
+  Precision precision = Precision::fp32;
 };
 
 // The floats that `workspace` must hold, often none.

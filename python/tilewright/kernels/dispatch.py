@@ -28,10 +28,12 @@ AUTO = "auto"
 CUDA = "cuda"  # of CuPy arrays, and so no choice for NumPy's
 ENVIRONMENT_VARIABLE = "TILEWRIGHT_BACKEND"
 
+BACKENDS = "tilewright.kernels.backends"
+
 _modules: dict[str, str] = {
-    "numpy": "tilewright.kernels.backends.numpy",
-    "cpu": "tilewright.kernels.backends.cpu",
-    CUDA: "tilewright.kernels.backends.cuda",
+    "numpy": f"{BACKENDS}.numpy",
+    "cpu": f"{BACKENDS}.cpu",
+    CUDA: f"{BACKENDS}.cuda",
 }
 _loaded: dict[str, Backend] = {}
 _reasons: dict[str, str] = {}

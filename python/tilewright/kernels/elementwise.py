@@ -66,9 +66,7 @@ def activation(
     negative_slope = checks.number("activation", "negative_slope", negative_slope)
     if out is not None:
         out = checks.output("activation", out, x.shape, x.dtype, (("x", given),))
-    return dispatch.for_array("activation", x).activation(
-        x, kind, negative_slope, out
-    )
+    return dispatch.for_array("activation", x).activation(x, kind, negative_slope, out)
 
 
 def activation_backward(

@@ -7,6 +7,7 @@ it. CuPy's arrays come here by themselves.
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from tilewright.kernels.device_arrays import on_device
 ABI = 1  # as in csrc/bindings/cuda/cuda.cpp
 
 try:
-    from tilewright import _cuda
+    _cuda = importlib.import_module("tilewright._cuda")
 except ImportError as error:
     raise ImportError(
         f"the compiled extension tilewright._cuda does not load ({error}); install "

@@ -7,6 +7,7 @@ csrc/cudasim stands in for the GPU.
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +18,7 @@ from tilewright.kernels.backends.device.arrays import Memory
 from tilewright.kernels.backends.protocol import Array, Shape
 
 try:
-    from tilewright import _cudasim
+    _cudasim = importlib.import_module("tilewright._cudasim")
 except ImportError as error:
     raise ImportError(
         f"the simulator of CUDA kernels, tilewright._cudasim, does not load ({error}); "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
+from tilewright.kernels.matmul_precision import matmul_precision
 
 
 class Gemm(Adapter):
@@ -27,6 +28,6 @@ class Gemm(Adapter):
         self._extension.gemm(
             M, N, K, self._memory(a), self._memory(b), self._memory(c),
             transpose_a, transpose_b, self._optional(bias), activation, accumulate,
-            self._allocate, self._arrays.stream(),
+            matmul_precision(), self._allocate, self._arrays.stream(),
         )  # fmt: skip
         return c
