@@ -9,7 +9,7 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectorsA, bool kVectorsB>
-__global__ __launch_bounds__(kSimtThreads) void conv2d_kernel(
+__global__ __launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_kernel(
     ConvArguments<ConvGeometry> p) {
   const ConvGeometry& d = p.geometry;
   using A = ConvPixels<kVectorsA>;

@@ -10,7 +10,8 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectors>
-__global__ __launch_bounds__(kSimtThreads) void conv2d_backward_input_kernel(
+__global__
+__launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_backward_input_kernel(
     ConvArguments<ConvGeometry> p) {
   using A = ConvGradients<kVectors>;
   using B = ConvWeights<kVectors>;

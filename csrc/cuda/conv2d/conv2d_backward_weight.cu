@@ -10,7 +10,8 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectorsA, bool kVectorsB>
-__global__ __launch_bounds__(kSimtThreads) void conv2d_backward_weight_kernel(
+__global__
+__launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_backward_weight_kernel(
     ConvArguments<ConvGeometry> p) {
   const ConvGeometry& d = p.geometry;
   using A = ConvTaps<kVectorsA>;

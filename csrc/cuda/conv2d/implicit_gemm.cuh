@@ -41,9 +41,8 @@ __device__ __forceinline__ void conv_tile(const ConvArguments<Geometry>& p,
                                           const Left& left,
                                           const Right& right) {
   auto& shared = shared_memory<SimtShared<kSize>>();
-  int64_t tile_row, tile_column;
-  p.tiles.place(blockIdx.x, tile_row, tile_column);
-  const int64_t row = tile_row * kSize, column = tile_column * kSize;
+  int row, column;
+  p.tiles.place(blockIdx.x, kSize, row, column);
   LeftQuads a(left, row);
   RightQuads b(right, column);
   const int begin = static_cast<int>(blockIdx.y) * p.split_depth;

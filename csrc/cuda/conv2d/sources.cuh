@@ -19,10 +19,10 @@ struct ConvPixels {
   const float* x;  // of the group's first channel
   ConvGeometry d;
 
-  __device__ __forceinline__ void start(int64_t span) {
+  __device__ __forceinline__ void start(int span) {
     inside_ = span < d.outputs();
     int image, p, q;
-    d.output(inside_ ? static_cast<int>(span) : 0, image, p, q);
+    d.output(inside_ ? span : 0, image, p, q);
     row_ = p * d.stride_h - d.pad_top;
     column_ = q * d.stride_w - d.pad_left;
     image_ = x + int64_t{image} * d.h * d.w * d.c;
@@ -64,10 +64,10 @@ struct ConvGradients {
   const float* dy;  // of the group's first channel
   ConvGeometry d;
 
-  __device__ __forceinline__ void start(int64_t span) {
+  __device__ __forceinline__ void start(int span) {
     inside_ = span < d.inputs();
     int image;
-    d.input(inside_ ? static_cast<int>(span) : 0, image, row_, column_);
+    d.input(inside_ ? span : 0, image, row_, column_);
     image_ = dy + int64_t{image} * d.p * d.q * d.k;
   }
   __device__ __forceinline__ float4 load(int depth) const {
@@ -106,9 +106,9 @@ struct ConvWeights {
   const float* weight;  // of the group's first output channel
   ConvGeometry d;
 
-  __device__ __forceinline__ void start(int64_t span) {
+  __device__ __forceinline__ void start(int span) {
     inside_ = span < d.group_c;
-    channel_ = inside_ ? static_cast<int>(span) : 0;
+    channel_ = inside_ ? span : 0;
   }
   __device__ __forceinline__ float4 load(int depth) const {
     float4 quad = make_float4(0, 0, 0, 0);
@@ -143,13 +143,12 @@ struct ConvTaps {
   const float* x;  // of the group's first channel
   ConvGeometry d;
 
-  __device__ __forceinline__ void start(int64_t span) {
+  __device__ __forceinline__ void start(int span) {
 #pragma unroll
     for (int i = 0; i < kTaps; i++) {
       const bool inside = span + i < d.taps() * d.group_c;
       int s;
-      const int tap = d.by_group_c.split(
-          inside ? static_cast<int>(span) + i : 0, channel_[i]);
+      const int tap = d.by_group_c.split(inside ? span + i : 0, channel_[i]);
       const int r = d.by_s.split(tap, s);
       // No pixel of any image lies there.
       row_[i] = inside ? r * d.dilation_h - d.pad_top : INT32_MIN / 2;

@@ -12,8 +12,7 @@ namespace {
 
 struct SimtArguments {
   const float *a, *b;
-  int64_t m, n;
-  int k, split_depth;
+  int m, n, k, split_depth;
   TileGrid tiles;
   MatrixStore store;  // of one part, where there are several
   int64_t part_size;  // floats from one part to the next
@@ -30,12 +29,11 @@ using Quads = std::conditional_t<kAlongDepth, DepthQuads<kSize, Source>,
                                  SpanQuads<kSize, Source>>;
 
 template <int kSize, bool kTransposeA, bool kTransposeB, bool kVectors>
-__global__ __launch_bounds__(kSimtThreads) void gemm_simt_kernel(
+__global__ __launch_bounds__(kSimtThreads, kSimtBlocks) void gemm_simt_kernel(
     SimtArguments p) {
   auto& shared = shared_memory<SimtShared<kSize>>();
-  int64_t tile_row, tile_column;
-  p.tiles.place(blockIdx.x, tile_row, tile_column);
-  const int64_t row = tile_row * kSize, column = tile_column * kSize;
+  int row, column;
+  p.tiles.place(blockIdx.x, kSize, row, column);
 
   using A = LeftMatrix<kTransposeA, kVectors>;
   using B = RightMatrix<kTransposeB, kVectors>;
@@ -104,8 +102,9 @@ int64_t gemm_workspace(const GemmProblem& q) {
 
 void gemm(const GemmProblem& q, float* workspace, Stream stream) {
   if (q.m == 0 || q.n == 0) return;
-  if (q.k > INT32_MAX - kSimtDepth)
-    throw std::invalid_argument("gemm: inner size must be below 2**31 - 16");
+  constexpr int64_t kMost = INT32_MAX - kSimtDepth;
+  if (q.m > kMost || q.n > kMost || q.k > kMost)
+    throw std::invalid_argument("gemm: sizes must be below 2**31 - 16");
   if (on_tensor_cores(q)) return gemm_tensor_core(q, workspace, stream);
   const bool vectors =
       quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
@@ -115,8 +114,8 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
   const int size = tile_size(q);
   SimtArguments p{q.a,
                   q.b,
-                  q.m,
-                  q.n,
+                  static_cast<int>(q.m),
+                  static_cast<int>(q.n),
                   static_cast<int>(q.k),
                   static_cast<int>(split.depth),
                   TileGrid(q.m, q.n, size),

@@ -11,12 +11,12 @@ namespace tw::cuda {
 template <bool kVectors>
 struct DepthMatrix {
   const float* data;
-  int64_t pitch, spans;
-  int depths;
+  int pitch;
+  int spans, depths;
 
-  __device__ __forceinline__ void start(int64_t span) {
+  __device__ __forceinline__ void start(int span) {
     inside_ = span < spans;
-    row_ = data + (inside_ ? span * pitch : 0);
+    row_ = data + (inside_ ? int64_t{span} * pitch : 0);
   }
   __device__ __forceinline__ float4 load(int depth) const {
     float4 quad = make_float4(0, 0, 0, 0);
@@ -40,30 +40,29 @@ struct DepthMatrix {
 template <bool kVectors>
 struct SpanMatrix {
   const float* data;
-  int64_t pitch, spans;
-  int depths;
+  int pitch;  // 32 bits: a product with the depth is then one instruction
+  int spans, depths;
 
-  __device__ __forceinline__ void start(int64_t span) {
-    const int64_t left = spans - span;
-    count_ = left < 0 ? 0 : left > 4 ? 4 : static_cast<int>(left);
-    column_ = data + (count_ ? span : 0);
+  __device__ __forceinline__ void start(int span) {
+    left_ = spans - span;
+    column_ = data + (left_ > 0 ? span : 0);
   }
   __device__ __forceinline__ float4 load(int depth) const {
     float4 quad = make_float4(0, 0, 0, 0);
-    if (depth >= depths) return quad;
-    const float* at = column_ + depth * pitch;
+    if (depth >= depths || left_ <= 0) return quad;
+    const float* at = column_ + int64_t{depth} * pitch;
     if constexpr (kVectors) {
-      if (count_) quad = load4(at);
+      quad = load4(at);
     } else {
-      if (count_ > 0) quad.x = at[0];
-      if (count_ > 1) quad.y = at[1];
-      if (count_ > 2) quad.z = at[2];
-      if (count_ > 3) quad.w = at[3];
+      quad.x = at[0];
+      if (left_ > 1) quad.y = at[1];
+      if (left_ > 2) quad.z = at[2];
+      if (left_ > 3) quad.w = at[3];
     }
     return quad;
   }
 
-  int count_;
+  int left_;  // columns from this one to the end
   const float* column_;
 };
 

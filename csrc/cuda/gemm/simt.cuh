@@ -22,6 +22,9 @@
 namespace tw::cuda {
 
 constexpr int kSimtThreads = 256;
+// Two blocks of the large tile fill a multiprocessor's registers without
+// spills.
+constexpr int kSimtBlocks = 2;
 constexpr int kSimtDepth = 16;
 constexpr int kStagedRows = 64;
 
@@ -45,7 +48,7 @@ struct SimtShared {
 template <int kSize, class Source>
 class DepthQuads {
  public:
-  __device__ __forceinline__ DepthQuads(const Source& source, int64_t span)
+  __device__ __forceinline__ DepthQuads(const Source& source, int span)
       : source_(source) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     row_ = (kSize == 128 ? warp : warp / 2) * 16 + lane / 2;
@@ -79,7 +82,7 @@ class DepthQuads {
 template <int kSize, class Source>
 class SpanQuads {
  public:
-  __device__ __forceinline__ SpanQuads(const Source& source, int64_t span)
+  __device__ __forceinline__ SpanQuads(const Source& source, int span)
       : source_(source) {
     column_ = threadIdx.x % kQuadsARow * 4;
     depth_ = threadIdx.x / kQuadsARow;

@@ -36,8 +36,7 @@ struct TensorShared {
 
 struct TensorArguments {
   const float *a, *b;
-  int64_t m, n, pitch_a, pitch_b;
-  int k, split_depth;
+  int m, n, k, pitch_a, pitch_b, split_depth;
   TileGrid tiles;
   MatrixStore store;
   int64_t part_size;
@@ -195,10 +194,8 @@ template <Precision kPrecision, class A, class B>
 __global__ __launch_bounds__(kTensorThreads) void gemm_tensor_core_kernel(
     TensorArguments p) {
   auto& shared = shared_memory<TensorShared<A, B>>();
-  int64_t tile_row, tile_column;
-  p.tiles.place(blockIdx.x, tile_row, tile_column);
-  const int64_t first_row = tile_row * kTensorTile;
-  const int64_t first_column = tile_column * kTensorTile;
+  int first_row, first_column;
+  p.tiles.place(blockIdx.x, kTensorTile, first_row, first_column);
   const int begin = static_cast<int>(blockIdx.y) * p.split_depth;
   const int end = p.k - begin < p.split_depth ? p.k : begin + p.split_depth;
   const A a(p.a, p.pitch_a, p.m, end, first_row);
@@ -264,11 +261,11 @@ void gemm_tensor_core(const GemmProblem& q, float* workspace, Stream stream) {
   const Split split = split_of(q);
   TensorArguments p{q.a,
                     q.b,
-                    q.m,
-                    q.n,
-                    q.transpose_a ? q.m : q.k,
-                    q.transpose_b ? q.k : q.n,
+                    static_cast<int>(q.m),
+                    static_cast<int>(q.n),
                     static_cast<int>(q.k),
+                    static_cast<int>(q.transpose_a ? q.m : q.k),
+                    static_cast<int>(q.transpose_b ? q.k : q.n),
                     static_cast<int>(split.depth),
                     TileGrid(q.m, q.n, kTensorTile),
                     result,

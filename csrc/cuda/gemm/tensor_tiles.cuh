@@ -26,9 +26,9 @@ class DepthTile {
  public:
   using Slice = float[kTensorTile * kTensorDepth];
 
-  __device__ __forceinline__ DepthTile(const float* data, int64_t pitch,
-                                       int64_t spans, int depths, int64_t first)
-      : data_(data + first * pitch),
+  __device__ __forceinline__ DepthTile(const float* data, int pitch, int spans,
+                                       int depths, int first)
+      : data_(data + int64_t{first} * pitch),
         pitch_(pitch),
         spans_(spans - first),
         depths_(depths) {}
@@ -42,7 +42,8 @@ class DepthTile {
       const int number = threadIdx.x + i * kTensorThreads;
       const int row = number / kARow, at = number % kARow * kStep;
       const bool there = row < spans_ && depth + at < depths_;
-      const float* from = there ? data_ + row * pitch_ + depth + at : data_;
+      const float* from =
+          there ? data_ + int64_t{row} * pitch_ + depth + at : data_;
       float* to = &slice[place(row, at)];
       if constexpr (kVectors)
         copy_async_16(to, from, there ? 16 : 0);
@@ -69,8 +70,7 @@ class DepthTile {
   }
 
   const float* data_;
-  int64_t pitch_, spans_;
-  int depths_;
+  int pitch_, spans_, depths_;
 };
 
 // Neighbours in the span are: data[depth * pitch + span]. Rows of 128 floats
@@ -81,8 +81,8 @@ class SpanTile {
   static constexpr int kPitch = kTensorTile + 8;
   using Slice = float[kTensorDepth * kPitch];
 
-  __device__ __forceinline__ SpanTile(const float* data, int64_t pitch,
-                                      int64_t spans, int depths, int64_t first)
+  __device__ __forceinline__ SpanTile(const float* data, int pitch, int spans,
+                                      int depths, int first)
       : data_(data + first),
         pitch_(pitch),
         spans_(spans - first),
@@ -97,7 +97,8 @@ class SpanTile {
       const int number = threadIdx.x + i * kTensorThreads;
       const int row = number / kARow, at = number % kARow * kStep;
       const bool there = depth + row < depths_ && at < spans_;
-      const float* from = there ? data_ + (depth + row) * pitch_ + at : data_;
+      const float* from =
+          there ? data_ + int64_t{depth + row} * pitch_ + at : data_;
       float* to = &slice[row * kPitch + at];
       if constexpr (kVectors)
         copy_async_16(to, from, there ? 16 : 0);
@@ -118,8 +119,7 @@ class SpanTile {
 
  private:
   const float* data_;
-  int64_t pitch_, spans_;
-  int depths_;
+  int pitch_, spans_, depths_;
 };
 
 }  // namespace tw::cuda

@@ -9,22 +9,26 @@ namespace tw::cuda {
 // Tiles in bands of 8 rows, column by column within a band: blocks that run at
 // the same time read few different rows and columns, which the L2 then holds.
 struct TileGrid {
-  int64_t rows, columns;  // of tiles
+  unsigned rows, columns;  // of tiles
 
+  // m and n below 2^31, of which there are then fewer tiles than 2^32 by far.
   TileGrid(int64_t m, int64_t n, int size)
-      : rows(ceil_div(m, size)), columns(ceil_div(n, size)) {}
+      : rows(static_cast<unsigned>(ceil_div(m, size))),
+        columns(static_cast<unsigned>(ceil_div(n, size))) {}
 
-  int64_t count() const { return rows * columns; }
+  int64_t count() const { return int64_t{rows} * columns; }
 
-  __device__ __forceinline__ void place(int64_t tile, int64_t& row,
-                                        int64_t& column) const {
-    constexpr int64_t kBand = 8;
-    const int64_t band = tile / (kBand * columns);
-    const int64_t within = tile % (kBand * columns);
-    const int64_t left = rows - band * kBand;
-    const int64_t height = left < kBand ? left : kBand;
-    row = band * kBand + within % height;
-    column = within / height;
+  // The first row and column of a tile, of `size` outputs each way.
+  __device__ __forceinline__ void place(unsigned tile, int size, int& row,
+                                        int& column) const {
+    constexpr unsigned kBand = 8;
+    const unsigned in_a_band = kBand * columns;
+    const unsigned band = tile / in_a_band;
+    const unsigned within = tile % in_a_band;
+    const unsigned left = rows - band * kBand;
+    const unsigned height = left < kBand ? left : kBand;
+    row = static_cast<int>(band * kBand + within % height) * size;
+    column = static_cast<int>(within / height) * size;
   }
 };
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from tilewright.kernels import checks, dispatch
 from tilewright.kernels.backends.protocol import FloatArray
+from tilewright.kernels.device_arrays import may_be_written, may_share_memory
 
 KINDS = ("relu", "leaky_relu", "gelu", "sigmoid", "tanh")
 OPERATIONS = ("add", "subtract", "multiply", "divide")

@@ -33,8 +33,9 @@ def set_matmul_precision(name: str) -> None:
     ----------
     name
         ``"fp32"``, the default: exact products. ``"3xtf32"``: three products on
-        tensor cores, with about the error of fp32 (infinity becomes NaN). ``"tf32"``: operands rounded to
-        10 bits, relative error below 1e-3. ``"bf16"``: to 7 bits, below 1e-2.
+        tensor cores, with about the error of fp32; infinity becomes NaN.
+        ``"tf32"``: operands rounded to 10 bits, relative error below 1e-3.
+        ``"bf16"``: to 7 bits, below 1e-2.
 
     Raises
     ------
