@@ -1,6 +1,6 @@
-#include "cuda/runtime.h"
-
 #include <cuda_runtime_api.h>
+
+#include "cuda/runtime.h"
 
 namespace tw::cuda {
 namespace {

@@ -299,23 +299,22 @@ def arithmetic(
     """
     given = (("a", None if out is a else a), ("b", None if out is b else b))
     left, right = _operand("a", a), _operand("b", b)
-    if isinstance(left, float):
-        if isinstance(right, float):
-            raise TypeError("arithmetic: a or b must be a NumPy array, got two numbers")
-        shape, dtype = right.shape, right.dtype
-    elif isinstance(right, float):
-        shape, dtype = left.shape, left.dtype
+    if not isinstance(left, float):
+        array = left
+    elif not isinstance(right, float):
+        array = right
     else:
+        raise TypeError("arithmetic: a or b must be a NumPy array, got two numbers")
+    shape = array.shape
+    if not isinstance(left, float) and not isinstance(right, float):
         checks.same_dtype("arithmetic", "b", right, "a", left)
-        shape, dtype = left.shape, left.dtype
-        if shape != right.shape:
+        if left.shape != right.shape:
             shape = _broadcast_shape(left, right)
     if kind not in OPERATIONS:
         checks.choice("arithmetic", "kind", kind, OPERATIONS)
     if out is not None:
         arrays = [(n, v) for n, v in given if not isinstance(v, _NUMBERS)]
-        out = checks.output("arithmetic", out, shape, dtype, arrays)
-    array = right if isinstance(left, float) else left
+        out = checks.output("arithmetic", out, shape, array.dtype, arrays)
     return dispatch.for_array("arithmetic", array).arithmetic(left, right, kind, out)
 
 
