@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -425,7 +426,7 @@ def concatenate(arrays: Sequence[FloatArray], axis: int = 0) -> FloatArray:
     return dispatch.for_dtype("concatenate", first.dtype).concatenate(found, axis)
 
 
-def _counted(arrays: Sequence[FloatArray]) -> list[tuple[int, FloatArray]]:
+def _counted(arrays: Any) -> list[tuple[int, FloatArray]]:
     if isinstance(arrays, np.ndarray) or not isinstance(arrays, Sequence):
         raise TypeError(
             f"concatenate: arrays must be a list, got {type(arrays).__name__}"
