@@ -54,4 +54,7 @@ class _DataSet:
         return images, labels[:, None] if self._column else labels
 
 
+# Looked up when called, so that importing this module reads nothing.
 mnist = _DataSet(lambda: data.mnist())
+fashion_mnist = _DataSet(lambda: data.fashion_mnist())
+cifar10 = _DataSet(lambda: data.cifar10(), column=True)

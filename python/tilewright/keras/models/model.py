@@ -457,7 +457,11 @@ class Model(Layer):
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True
     ) -> None:
-        """Write the weights alone; see `save` for the errors."""
+        """Write the weights alone; see `save` for the errors.
+
+        A name that ends in ``.weights.h5`` makes it Keras's own format, which needs
+        the extra ``keras-weights`` and layers in a row.
+        """
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:

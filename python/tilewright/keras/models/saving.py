@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tilewright import nn
+from tilewright.interop import keras as keras_weights
 from tilewright.keras import initializers, layers, losses, metrics, optimizers
 from tilewright.keras.layers.core import InputLayer
 from tilewright.keras.layers.layer import KerasTensor, Layer
@@ -113,11 +115,17 @@ def save_weights(
 ) -> None:
     """Write the weights alone; see `Model.save_weights`."""
     _check_free(path, overwrite)
-    save_tree(path, {"weights": model.weights})
+    if str(path).endswith(".weights.h5"):
+        keras_weights.save_weights(_row(model), path)
+    else:
+        save_tree(path, {"weights": model.weights})
 
 
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Take over weights; see `Model.load_weights`."""
+    if str(path).endswith(".weights.h5"):
+        keras_weights.load_weights(_row(model), path)
+        return
     tree = load_tree(path)
     if "weights" not in tree:
         raise ValueError(f"{path}: holds no weights of tilewright.keras")
@@ -127,6 +135,18 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
 def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path}: is there already, and overwrite is False")
+
+
+def _row(model: Model) -> nn.Sequential:
+    """The modules of a model in a row, for files that know no graph."""
+    network = model.network
+    if not isinstance(network.body, nn.Sequential):
+        raise ValueError(
+            f"{model.name}: layers that are not in a row cannot be in a .weights.h5 "
+            "file; write .weights.safetensors"
+        )
+    head = [] if network.head is None else [network.head]
+    return nn.Sequential(*network.body, *head)
 
 
 # Objects as plain values, and back.

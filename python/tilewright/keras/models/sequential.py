@@ -31,6 +31,7 @@ class Sequential(Model):
     --------
     >>> import numpy as np
     >>> import tilewright as tf
+    >>> from tilewright import keras
     >>> from tilewright.keras import layers, models
     >>> tf.manual_seed(0)
     >>> model = models.Sequential([
@@ -38,7 +39,8 @@ class Sequential(Model):
     ...     layers.Dense(8, activation="relu"),
     ...     layers.Dense(4, activation="softmax"),
     ... ])
-    >>> model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    >>> adam = keras.optimizers.Adam(learning_rate=0.05)
+    >>> model.compile(adam, "sparse_categorical_crossentropy", ["accuracy"])
     >>> x, y = np.eye(4).repeat(16, axis=0), np.arange(4).repeat(16)
     >>> history = model.fit(x, y, epochs=60, verbose=0)
     >>> history.history["accuracy"][-1]

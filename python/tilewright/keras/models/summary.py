@@ -20,7 +20,8 @@ def text_of(model: Model) -> str:
     str
     """
     rows = [("Layer (type)", "Output Shape", "Param #")]
-    for layer in model.network.layers:
+    model.network  # noqa: B018 - says so where it has no weights yet
+    for layer in model.layers:
         kind = f"{layer.name} ({type(layer).__name__})"
         rows.append((kind, str(layer.output_shape), f"{layer.count_params():,}"))
     widths = [max(len(row[column]) for row in rows) + 3 for column in range(3)]
