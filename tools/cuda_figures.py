@@ -33,6 +33,7 @@ RESERVED_SHARED = 1024  # by the system, for each block
 ARITHMETIC = {
     "gemm_simt_kernel": ("FFMA", 256),
     "conv2d_kernel": ("FFMA", 256),
+    "conv2d_max_pool2d_kernel": ("FFMA", 256),
     "conv2d_backward_input_kernel": ("FFMA", 256),
     "conv2d_backward_weight_kernel": ("FFMA", 256),
     "gemm_tensor_core_kernel": ("HMMA", 256),

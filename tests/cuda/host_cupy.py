@@ -46,6 +46,8 @@ class ndarray:  # noqa: N801
     shape = property(lambda self: self.host.shape)
     ndim = property(lambda self: self.host.ndim)
     size = property(lambda self: self.host.size)
+    itemsize = property(lambda self: self.host.itemsize)
+    strides = property(lambda self: self.host.strides)
     nbytes = property(lambda self: self.host.nbytes)
     flags = property(lambda self: Flags(self.host))
     data = property(lambda self: Pointer(self.host.ctypes.data))

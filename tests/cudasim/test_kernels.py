@@ -14,6 +14,7 @@ from tilewright import kernels
 from tilewright.kernels import conformance, dispatch
 from tilewright.kernels.backends.protocol import Array
 from tilewright.kernels.conformance import Case
+from tilewright.kernels.conformance.case import difference
 
 NAMES = ("cudasim", "cudasim_shadow")
 
@@ -106,3 +107,40 @@ def test_convolutions_have_no_bank_conflicts(
     counts = cudasim_shadow.access_counts()
     cudasim_shadow.count_accesses(False)
     assert counts["shared_wavefronts"] == counts["shared_ideal"] > 0
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "groups", "fused"),
+    [(2, 2, 1, True), (3, 3, 2, True), (8, 8, 1, True), (3, 2, 1, False)],
+)
+def test_pooled_convolutions_take_one_kernel_where_they_can(
+    cudasim: ModuleType, window: int, stride: int, groups: int, fused: bool
+) -> None:
+    from tilewright.kernels.backends import cudasim as backend
+
+    answers = []
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            return getattr(cudasim, name)
+
+        def conv2d_max_pool2d(self, *arguments: object) -> bool:
+            answers.append(cudasim.conv2d_max_pool2d(*arguments))
+            return answers[-1]
+
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2, 19, 18, 4), np.float32)
+    weight = rng.standard_normal((3, 3, 4 // groups, 66), np.float32)
+    bias = rng.standard_normal(66, np.float32)
+    pair = (window, window), bias, (1, 1), ((1, 1), (1, 1)), (1, 1), groups, "relu"
+    watched = backend.over(Watched())  # type: ignore[arg-type]
+    y, codes = watched.conv2d_max_pool2d(x, weight, *pair, (stride, stride))
+    assert answers == [fused]
+    with dispatch.backend("numpy"):
+        wide = [array.astype(np.float64) for array in (x, weight, bias)]
+        want, taps = kernels.conv2d_max_pool2d(
+            *wide[:2], window, bias=wide[2], padding=1, groups=groups,
+            activation="relu", pool_stride=stride,
+        )  # fmt: skip
+    assert difference(y, want, 2e-5) is None
+    assert np.array_equal(codes, taps)

@@ -55,6 +55,42 @@ void conv2d(const Sizes& sizes, const Memory& x, const Memory& weight,
   call([&] { tw::cuda::conv2d(f, workspace.data(), stream_of(stream)); });
 }
 
+// Whether it was done: else the caller takes one kernel after the other.
+bool conv2d_max_pool2d(const Sizes& sizes, const std::array<int64_t, 6>& pool,
+                       const Memory& x, const Memory& weight,
+                       const std::optional<Memory>& bias,
+                       const std::string& activation, const Memory& y,
+                       const Memory& indices, uintptr_t stream) {
+  const ConvShape d = shape_of(sizes);
+  for (int64_t size : pool)
+    expect(size >= 1 && size < kLargest,
+           "conv2d_max_pool2d: size out of range");
+  const auto [window_h, window_w, stride_h, stride_w, p, q] = pool;
+  expect((p - 1) * stride_h + window_h <= d.p &&
+             (q - 1) * stride_w + window_w <= d.q,
+         "conv2d_max_pool2d: a window reaches beyond the output");
+  const Activation kind = parse_activation(activation);
+  expect(kind == Activation::none || kind == Activation::relu,
+         "conv2d_max_pool2d: activation must be none or relu");
+  const int64_t count = product({d.n, p, q, d.k});
+  const tw::cuda::ConvMaxPool m{
+      {d, read(x, "x", inputs(d)), read(weight, "weight", weights(d)),
+       optional(bias, "bias", d.k), kind, nullptr},
+      window_h,
+      window_w,
+      stride_h,
+      stride_w,
+      p,
+      q,
+      write(y, "y", count),
+      access<uint8_t>(indices, "indices", count)};
+  const bool fits = tw::cuda::conv2d_max_pool2d_fits(m);
+  call([&] {
+    if (fits) tw::cuda::conv2d_max_pool2d(m, stream_of(stream));
+  });
+  return fits;
+}
+
 void conv2d_backward_input(const Sizes& sizes, const Memory& dy,
                            const Memory& weight, const Memory& dx,
                            const py::function& allocate, uintptr_t stream) {
@@ -87,6 +123,7 @@ void conv2d_backward_weight(const Sizes& sizes, const Memory& x,
 
 void bind_conv2d(py::module_& m) {
   m.def("conv2d", &conv2d);
+  m.def("conv2d_max_pool2d", &conv2d_max_pool2d);
   m.def("conv2d_backward_input", &conv2d_backward_input);
   m.def("conv2d_backward_weight", &conv2d_backward_weight);
 }

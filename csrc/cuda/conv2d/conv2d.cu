@@ -9,12 +9,12 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectorsA, bool kVectorsB>
-__global__ __launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_kernel(
+__global__ __launch_bounds__(kSimtThreads, 1) void conv2d_kernel(
     ConvArguments<ConvGeometry> p) {
   const ConvGeometry& d = p.geometry;
   using A = ConvPixels<kVectorsA>;
   using B = SpanMatrix<kVectorsB>;
-  const A left{p.a + blockIdx.z * p.group_a, d, {}, {}, {}, {}};
+  const A left{p.a + blockIdx.z * p.group_a, d, {}, {}, {}, {}, {}};
   const B right{p.b + blockIdx.z * p.group_b, d.k, d.group_k, p.depth, {}, {}};
   conv_tile<kSize, DepthQuads<kSize, A>, SpanQuads<kSize, B>>(p, left, right);
 }

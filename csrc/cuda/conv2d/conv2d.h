@@ -52,6 +52,22 @@ struct ConvBackwardWeight {
   float* dweight;
 };
 
+// Convolution, bias, activation (none or relu) and a max-pool without padding
+// in one kernel. shape.p and shape.q are the convolution's own output extent.
+struct ConvMaxPool {
+  ConvForward conv;  // conv.y is not used
+  int64_t window_h, window_w, pool_stride_h, pool_stride_w;
+  int64_t pooled_p, pooled_q;
+  float* y;          // (n, pooled_p, pooled_q, k)
+  uint8_t* indices;  // the tap that won, 255 where relu let none through
+};
+
+// Whether the one kernel takes the problem: windows that do not overlap and
+// have at most 64 taps, a product that is not cut along its depth, not
+// depthwise.
+bool conv2d_max_pool2d_fits(const ConvMaxPool& problem);
+void conv2d_max_pool2d(const ConvMaxPool& problem, Stream stream);
+
 // The floats that `workspace` must hold, often none.
 int64_t conv2d_workspace(const ConvForward& problem);
 int64_t conv2d_backward_input_workspace(const ConvBackwardInput& problem);

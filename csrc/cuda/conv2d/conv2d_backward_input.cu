@@ -10,8 +10,7 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectors>
-__global__
-__launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_backward_input_kernel(
+__global__ __launch_bounds__(kSimtThreads, 1) void conv2d_backward_input_kernel(
     ConvArguments<ConvGeometry> p) {
   using A = ConvGradients<kVectors>;
   using B = ConvWeights<kVectors>;

@@ -10,9 +10,9 @@ namespace tw::cuda {
 namespace {
 
 template <int kSize, bool kVectorsA, bool kVectorsB>
-__global__
-__launch_bounds__(kSimtThreads, kSimtBlocks) void conv2d_backward_weight_kernel(
-    ConvArguments<ConvGeometry> p) {
+__global__ __launch_bounds__(
+    kSimtThreads,
+    1) void conv2d_backward_weight_kernel(ConvArguments<ConvGeometry> p) {
   const ConvGeometry& d = p.geometry;
   using A = ConvTaps<kVectorsA>;
   using B = SpanMatrix<kVectorsB>;

@@ -13,16 +13,26 @@
 
 namespace tw::cuda {
 
-// Row: an output pixel. Depth: taps by channels.
-template <bool kVectors>
+// The rows of a product are the output's pixels in their order.
+struct EachPixel {
+  __device__ __forceinline__ bool find(const ConvGeometry& d, int span,
+                                       int& image, int& p, int& q) const {
+    const bool inside = span < d.outputs();
+    d.output(inside ? span : 0, image, p, q);
+    return inside;
+  }
+};
+
+// Row: an output pixel, which Rows finds. Depth: taps by channels.
+template <bool kVectors, class Rows = EachPixel>
 struct ConvPixels {
   const float* x;  // of the group's first channel
   ConvGeometry d;
+  Rows rows;
 
   __device__ __forceinline__ void start(int span) {
-    inside_ = span < d.outputs();
     int image, p, q;
-    d.output(inside_ ? span : 0, image, p, q);
+    inside_ = rows.find(d, span, image, p, q);
     row_ = p * d.stride_h - d.pad_top;
     column_ = q * d.stride_w - d.pad_left;
     image_ = x + int64_t{image} * d.h * d.w * d.c;

@@ -1,57 +1,17 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "common/integers.h"
 #include "common/philox.h"
 #include "cuda/device/activation.hpp"
-#include "cuda/device/memory.hpp"
 #include "cuda/elementwise/elementwise.h"
+#include "cuda/elementwise/quads.cuh"
 #include "cuda/launch.hpp"
 
 namespace tw::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-
-// Four elements a thread, loaded and stored at once where `quads`; the last may
-// be fewer.
-struct Quads {
-  int64_t count;
-  bool aligned;
-
-  __device__ __forceinline__ int64_t first() const {
-    return (int64_t{blockIdx.x} * kThreads + threadIdx.x) * 4;
-  }
-  __device__ __forceinline__ int live(int64_t i) const {
-    const int64_t left = count - i;
-    return left >= 4 ? 4 : left > 0 ? static_cast<int>(left) : 0;
-  }
-  __device__ __forceinline__ void load(const float* from, int64_t i,
-                                       float (&value)[4]) const {
-    const int n = live(i);
-    if (aligned && n == 4) {
-      const float4 quad = load4(from + i);
-      value[0] = quad.x, value[1] = quad.y;
-      value[2] = quad.z, value[3] = quad.w;
-      return;
-    }
-#pragma unroll
-    for (int j = 0; j < 4; j++) value[j] = j < n ? from[i + j] : 0;
-  }
-  __device__ __forceinline__ void store(float* to, int64_t i,
-                                        const float (&value)[4]) const {
-    const int n = live(i);
-    if (aligned && n == 4)
-      return store4(to + i,
-                    make_float4(value[0], value[1], value[2], value[3]));
-#pragma unroll
-    for (int j = 0; j < 4; j++)
-      if (j < n) to[i + j] = value[j];
-  }
-};
-
 // x and y may be one array, dy and dx as well: hence no __restrict__.
-__global__ __launch_bounds__(kThreads) void activation_kernel(
+__global__ __launch_bounds__(kElementThreads) void activation_kernel(
     Quads quads, Activation kind, float negative_slope, const float* x,
     float* y) {
   const int64_t i = quads.first();
@@ -63,7 +23,7 @@ __global__ __launch_bounds__(kThreads) void activation_kernel(
   quads.store(y, i, value);
 }
 
-__global__ __launch_bounds__(kThreads) void activation_backward_kernel(
+__global__ __launch_bounds__(kElementThreads) void activation_backward_kernel(
     Quads quads, Activation kind, float negative_slope, const float* dy,
     const float* __restrict__ saved, float* dx) {
   const int64_t i = quads.first();
@@ -76,7 +36,7 @@ __global__ __launch_bounds__(kThreads) void activation_backward_kernel(
   quads.store(dx, i, value);
 }
 
-__global__ __launch_bounds__(kThreads) void dropout_kernel(
+__global__ __launch_bounds__(kElementThreads) void dropout_kernel(
     Quads quads, uint64_t seed, uint64_t offset, int threshold, float scale,
     const float* __restrict__ x, float* __restrict__ y) {
   const int64_t i = quads.first();
@@ -92,39 +52,43 @@ __global__ __launch_bounds__(kThreads) void dropout_kernel(
   quads.store(y, i, value);
 }
 
-constexpr int kColumns = 32;  // of a block of the bias gradient
-constexpr int kRowLanes = kThreads / kColumns;
 constexpr int64_t kPiece = 512;  // rows of a block
 
-struct BiasShared {
-  float sums[kRowLanes][kColumns];
+template <int kColumns>
+struct SumShared {
+  double sums[kElementThreads / kColumns][kColumns];
 };
 
-// A piece of the rows of 32 columns.
-__global__ __launch_bounds__(kThreads) void column_sums_kernel(
-    const float* __restrict__ dy, int64_t rows, int64_t k,
-    float* __restrict__ parts) {
-  auto& shared = shared_memory<BiasShared>();
+// Of a grid (before, rows, after): a piece of the rows of some columns. The
+// block's number is that of its group of columns, then of its grid.
+template <int kColumns>
+__global__ __launch_bounds__(kElementThreads) void column_sums_kernel(
+    const float* __restrict__ x, int64_t rows, int64_t after, int groups,
+    double* __restrict__ parts) {
+  constexpr int kRowLanes = kElementThreads / kColumns;
+  auto& shared = shared_memory<SumShared<kColumns>>();
   const int lane = threadIdx.x % kColumns, part = threadIdx.x / kColumns;
-  const int64_t column = int64_t{blockIdx.x} * kColumns + lane;
+  const int64_t grid = blockIdx.x / groups, grids = gridDim.x / groups;
+  const int64_t column = int64_t{blockIdx.x % groups} * kColumns + lane;
   const int64_t begin = blockIdx.y * kPiece;
   const int64_t end = rows - begin < kPiece ? rows : begin + kPiece;
-  float sum = 0;
-  if (column < k)
+  const float* from = x + grid * rows * after + column;
+  double sum = 0;  // its rate is enough for what memory delivers
+  if (column < after)
     for (int64_t row = begin + part; row < end; row += kRowLanes)
-      sum += dy[row * k + column];
+      sum += from[row * after];
   shared.sums[part][lane] = sum;
   __syncthreads();
-  if (part != 0 || column >= k) return;
+  if (part != 0 || column >= after) return;
   for (int i = 1; i < kRowLanes; i++) sum += shared.sums[i][lane];
-  parts[blockIdx.y * k + column] = sum;
+  parts[(blockIdx.y * grids + grid) * after + column] = sum;
 }
 
 // Adds the pieces in their order.
-__global__ __launch_bounds__(kThreads) void add_pieces_kernel(
-    const float* __restrict__ parts, int64_t pieces, int64_t k,
+__global__ __launch_bounds__(kElementThreads) void add_pieces_kernel(
+    const double* __restrict__ parts, int64_t pieces, int64_t k,
     float* __restrict__ dbias) {
-  const int64_t column = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+  const int64_t column = int64_t{blockIdx.x} * kElementThreads + threadIdx.x;
   if (column >= k) return;
   double sum = 0;
   for (int64_t piece = 0; piece < pieces; piece++)
@@ -132,37 +96,39 @@ __global__ __launch_bounds__(kThreads) void add_pieces_kernel(
   dbias[column] = static_cast<float>(sum);
 }
 
-bool aligned(const void* a, const void* b, const void* c = nullptr) {
-  return (reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
-          reinterpret_cast<uintptr_t>(c)) %
-             16 ==
-         0;
-}
-
-dim3 blocks(int64_t count, int64_t of_a_block) {
-  return dim3(static_cast<unsigned>(ceil_div(count, of_a_block)));
-}
-
-int64_t pieces_of(const BiasGradient& b) {
-  const int64_t pieces = ceil_div(b.rows, kPiece);
+int64_t pieces_of(const AxisSum& s) {
+  const int64_t pieces = ceil_div(s.rows, kPiece);
   return pieces < 1 ? 1 : pieces;
+}
+
+template <int kColumns>
+void run_column_sums(const AxisSum& s, double* parts, Stream stream) {
+  const int64_t groups = ceil_div(s.after, kColumns);
+  if (groups * s.before > INT32_MAX)
+    throw std::invalid_argument("axis_sum: too many columns");
+  launch("column_sums", column_sums_kernel<kColumns>,
+         dim3(static_cast<unsigned>(groups * s.before),
+              static_cast<unsigned>(pieces_of(s))),
+         dim3(kElementThreads), sizeof(SumShared<kColumns>), stream, s.x,
+         s.rows, s.after, static_cast<int>(groups), parts);
 }
 
 }  // namespace
 
 void activation(const ActivationForward& p, Stream stream) {
   if (p.count == 0) return;
-  launch("activation", activation_kernel, blocks(p.count, 4 * kThreads),
-         dim3(kThreads), 0, stream, Quads{p.count, aligned(p.x, p.y)}, p.kind,
+  launch("activation", activation_kernel,
+         element_blocks(p.count, 4 * kElementThreads), dim3(kElementThreads), 0,
+         stream, Quads{p.count, all_aligned(p.x, p.y)}, p.kind,
          p.negative_slope, p.x, p.y);
 }
 
 void activation_backward(const ActivationBackward& p, Stream stream) {
   if (p.count == 0) return;
   launch("activation_backward", activation_backward_kernel,
-         blocks(p.count, 4 * kThreads), dim3(kThreads), 0, stream,
-         Quads{p.count, aligned(p.dy, p.saved, p.dx)}, p.kind, p.negative_slope,
-         p.dy, p.saved, p.dx);
+         element_blocks(p.count, 4 * kElementThreads), dim3(kElementThreads), 0,
+         stream, Quads{p.count, all_aligned(p.dy, p.saved, p.dx)}, p.kind,
+         p.negative_slope, p.dy, p.saved, p.dx);
 }
 
 void dropout(const Dropout& p, Stream stream) {
@@ -170,28 +136,34 @@ void dropout(const Dropout& p, Stream stream) {
   // u is a multiple of 2^-24, so u >= p is a comparison of integers.
   const auto threshold = static_cast<int>(std::ceil(p.p * 16777216.0));
   const float scale = p.p < 1 ? static_cast<float>(1 / (1 - p.p)) : 0;
-  launch("dropout", dropout_kernel, blocks(p.count, 4 * kThreads),
-         dim3(kThreads), 0, stream, Quads{p.count, aligned(p.x, p.y)}, p.seed,
-         p.offset, threshold, scale, p.x, p.y);
+  launch("dropout", dropout_kernel,
+         element_blocks(p.count, 4 * kElementThreads), dim3(kElementThreads), 0,
+         stream, Quads{p.count, all_aligned(p.x, p.y)}, p.seed, p.offset,
+         threshold, scale, p.x, p.y);
 }
 
-int64_t bias_gradient_workspace(const BiasGradient& b) {
-  return pieces_of(b) * b.k;
+int64_t axis_sum_workspace(const AxisSum& s) {
+  return 2 * pieces_of(s) * s.before * s.after;  // doubles
 }
 
-void bias_gradient(const BiasGradient& b, float* workspace, Stream stream) {
-  if (b.k == 0) return;
-  const int64_t pieces = pieces_of(b);
+void axis_sum(const AxisSum& s, float* workspace, Stream stream) {
+  const int64_t columns = s.before * s.after;
+  if (columns == 0) return;
+  const int64_t pieces = pieces_of(s);
   if (pieces > 65535)
-    throw std::invalid_argument("bias_gradient: at most 33,553,920 rows, got " +
-                                std::to_string(b.rows));
-  launch("column_sums", column_sums_kernel,
-         dim3(static_cast<unsigned>(ceil_div(b.k, kColumns)),
-              static_cast<unsigned>(pieces)),
-         dim3(kThreads), sizeof(BiasShared), stream, b.dy, b.rows, b.k,
-         workspace);
-  launch("add_pieces", add_pieces_kernel, blocks(b.k, kThreads), dim3(kThreads),
-         0, stream, workspace, pieces, b.k, b.dbias);
+    throw std::invalid_argument("axis_sum: at most 33,553,920 rows, got " +
+                                std::to_string(s.rows));
+  auto* parts = reinterpret_cast<double*>(workspace);
+  // Lanes side by side in memory where there are columns enough for them.
+  if (s.after >= 32)
+    run_column_sums<32>(s, parts, stream);
+  else if (s.after >= 4)
+    run_column_sums<8>(s, parts, stream);
+  else
+    run_column_sums<1>(s, parts, stream);
+  launch("add_pieces", add_pieces_kernel,
+         element_blocks(columns, kElementThreads), dim3(kElementThreads), 0,
+         stream, parts, pieces, columns, s.sums);
 }
 
 }  // namespace tw::cuda

@@ -1,4 +1,4 @@
-// Activations and their gradients, dropout, and the gradient of a bias: each
+// Activations and their gradients, dropout, and sums over an axis: each
 // one pass over memory, which is what bounds it.
 #pragma once
 
@@ -39,19 +39,19 @@ struct Dropout {
   float* y;
 };
 
-// dbias[j] = sum over rows of dy[row][j].
-struct BiasGradient {
-  const float* dy;
-  int64_t rows, k;
-  float* dbias;
+// sums[i][j] = sum over rows of x[i][row][j]; the gradient of a bias is that of
+// one matrix.
+struct AxisSum {
+  const float* x;
+  int64_t before, rows, after;
+  float* sums;
 };
 
 void activation(const ActivationForward& problem, Stream stream);
 void activation_backward(const ActivationBackward& problem, Stream stream);
 void dropout(const Dropout& problem, Stream stream);
 // The floats that `workspace` must hold.
-int64_t bias_gradient_workspace(const BiasGradient& problem);
-void bias_gradient(const BiasGradient& problem, float* workspace,
-                   Stream stream);
+int64_t axis_sum_workspace(const AxisSum& problem);
+void axis_sum(const AxisSum& problem, float* workspace, Stream stream);
 
 }  // namespace tw::cuda

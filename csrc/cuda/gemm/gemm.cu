@@ -28,9 +28,14 @@ template <int kSize, bool kAlongDepth, class Source>
 using Quads = std::conditional_t<kAlongDepth, DepthQuads<kSize, Source>,
                                  SpanQuads<kSize, Source>>;
 
+// Two blocks fill the registers of a multiprocessor; without vectors there are
+// more addresses than that leaves room for.
+template <bool kVectors>
+constexpr int kBlocks = kVectors ? 2 : 1;
+
 template <int kSize, bool kTransposeA, bool kTransposeB, bool kVectors>
-__global__ __launch_bounds__(kSimtThreads, kSimtBlocks) void gemm_simt_kernel(
-    SimtArguments p) {
+__global__ __launch_bounds__(
+    kSimtThreads, kBlocks<kVectors>) void gemm_simt_kernel(SimtArguments p) {
   auto& shared = shared_memory<SimtShared<kSize>>();
   int row, column;
   p.tiles.place(blockIdx.x, kSize, row, column);

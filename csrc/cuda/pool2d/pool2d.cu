@@ -127,7 +127,7 @@ __device__ __forceinline__ void load_codes(const int32_t* from, int* code) {
 }
 
 template <int kLanes, class Index>
-__global__ __launch_bounds__(kThreads) void max_pool2d_kernel(
+__global__ __launch_bounds__(kThreads, 2) void max_pool2d_kernel(
     PoolGeometry d, const float* __restrict__ x, bool relu,
     float* __restrict__ y, Index* __restrict__ indices) {
   Place at;
@@ -162,7 +162,7 @@ __global__ __launch_bounds__(kThreads) void max_pool2d_kernel(
 }
 
 template <int kLanes, class Index>
-__global__ __launch_bounds__(kThreads) void max_pool2d_backward_kernel(
+__global__ __launch_bounds__(kThreads, 2) void max_pool2d_backward_kernel(
     PoolGeometry d, const float* __restrict__ dy,
     const Index* __restrict__ indices, float* __restrict__ dx) {
   Place at;
@@ -196,7 +196,7 @@ __device__ __forceinline__ float divisor(const PoolGeometry& d, int p, int q,
 }
 
 template <int kLanes>
-__global__ __launch_bounds__(kThreads) void avg_pool2d_kernel(
+__global__ __launch_bounds__(kThreads, 2) void avg_pool2d_kernel(
     PoolGeometry d, const float* __restrict__ x, bool count_include_pad,
     float* __restrict__ y) {
   Place at;
@@ -224,7 +224,7 @@ __global__ __launch_bounds__(kThreads) void avg_pool2d_kernel(
 }
 
 template <int kLanes>
-__global__ __launch_bounds__(kThreads) void avg_pool2d_backward_kernel(
+__global__ __launch_bounds__(kThreads, 2) void avg_pool2d_backward_kernel(
     PoolGeometry d, const float* __restrict__ dy, bool count_include_pad,
     float* __restrict__ dx) {
   Place at;

@@ -75,3 +75,7 @@ activation = functions.activation
 activation_backward = functions.activation_backward
 dropout = functions.dropout
 bias_gradient = functions.bias_gradient
+axis_sum = functions.axis_sum
+arithmetic = functions.arithmetic
+copy = functions.copy
+concatenate = functions.concatenate

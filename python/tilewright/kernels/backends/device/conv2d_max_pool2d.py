@@ -1,10 +1,11 @@
-"""Convolution and max pooling in CUDA, one kernel after the other."""
+"""Convolution and max pooling in CUDA: one kernel where it takes them, else two."""
 
 from __future__ import annotations
 
-from tilewright.kernels.backends.device.conv2d import Conv2d, extents
+from tilewright.kernels.backends.device.conv2d import Conv2d, extents, sizes
 from tilewright.kernels.backends.device.pool2d import Pool2d
 from tilewright.kernels.backends.protocol import Array, Padding, Pair, Shape
+from tilewright.kernels.shapes import BYTE, index_dtype
 
 NO_PADDING: Padding = ((0, 0), (0, 0))
 
@@ -26,6 +27,22 @@ class Conv2dMaxPool2d(Conv2d, Pool2d):
         pool_stride: Pair,
     ) -> tuple[Array, Array]:
         """Return ``max_pool2d(conv2d(...))``, and the taps of its maxima."""
+        (R, S), K = weight.shape[:2], weight.shape[3]
+        output = extents(x.shape, (R, S), stride, padding, dilation)
+        pooled = tuple(
+            (size - taps) // step + 1
+            for size, taps, step in zip(output, window, pool_stride, strict=True)
+        )
+        if index_dtype(window) is BYTE:
+            maxima = self._empty((x.shape[0], *pooled, K))
+            indices = self._arrays.empty(maxima.shape, BYTE)
+            if self._extension.conv2d_max_pool2d(
+                sizes(x.shape, (R, S), K, output, stride, padding, dilation, groups),
+                [*window, *pool_stride, *pooled], self._memory(x),
+                self._memory(weight), self._optional(bias), activation,
+                self._memory(maxima), self._memory(indices), self._arrays.stream(),
+            ):  # fmt: skip
+                return maxima, indices
         y = self.conv2d(
             x, weight, bias, stride, padding, dilation, groups, activation, None
         )
