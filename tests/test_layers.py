@@ -120,10 +120,13 @@ def test_a_family_has_all_of_its_parts(family: str) -> None:
         f"csrc/cpu/{family}.cpp",
         f"csrc/cpu/ref/{family}.cpp",
         f"csrc/cpu/simd/{family}.cpp",
+        f"csrc/cuda/{family}/{family}.h",
         f"csrc/bindings/bind_{family}.cpp",
+        f"csrc/bindings/cuda/bind_{family}.cpp",
         f"python/tilewright/kernels/{family}.py",
         f"python/tilewright/kernels/backends/numpy/{family}.py",
         f"python/tilewright/kernels/backends/cpu/{family}.py",
+        f"python/tilewright/kernels/backends/device/{family}.py",
         f"python/tilewright/kernels/conformance/{family}.py",
         f"python/tilewright/bench/{family}.py",
         f"tests/kernels/test_{family}.py",
@@ -149,13 +152,24 @@ def test_cpp_floors() -> None:
     allowed = {
         "common": {"common"},
         "cpu": {"common", "cpu"},
-        "cuda": {"common", "cuda"},
-        "bindings": {"common", "cpu", "cuda", "bindings"},
+        "cuda": {"common", "cuda", "cudasim"},
+        "cudasim": {"cudasim"},
+        "bindings": {"common", "cpu", "cuda", "cudasim", "bindings"},
     }
     for folder, below in allowed.items():
         for file in cpp_files(folder):
             ours = {n.strip('"').split("/")[0] for n in includes(file) if n[0] == '"'}
             assert ours <= below, file
+
+
+def test_kernels_are_the_same_for_nvcc_and_the_simulator() -> None:
+    """Two worlds meet in four headers; all else is one text for both."""
+    meeting = {"dialect.hpp", "launch.hpp", "memory.hpp", "ptx.hpp"}
+    for file in cpp_files("cuda"):
+        text = file.read_text(encoding="utf-8")
+        apart = "__CUDACC__" in text or '#include "cudasim/' in text
+        assert not apart or file.name in meeting, file
+        assert "asm" not in re.findall(r"\w+", text) or file.name == "ptx.hpp", file
 
 
 @pytest.mark.parametrize(

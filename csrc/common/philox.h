@@ -23,7 +23,7 @@ struct PhiloxWords {
 };
 
 // The upper half of the 128-bit counter is zero.
-static inline PhiloxWords philox(uint64_t key, uint64_t counter) {
+static constexpr PhiloxWords philox(uint64_t key, uint64_t counter) {
   uint32_t k0 = static_cast<uint32_t>(key);
   uint32_t k1 = static_cast<uint32_t>(key >> 32);
   uint32_t c0 = static_cast<uint32_t>(counter);

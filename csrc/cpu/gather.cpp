@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
 #include <utility>
 
 #include "common/integers.h"
@@ -46,8 +45,7 @@ void Gather::finish() {
   }
   while (do_piece()) {
   }
-  while (done_.load(std::memory_order_acquire) < pieces_)
-    std::this_thread::yield();
+  while (done_.load(std::memory_order_acquire) < pieces_) give_way();
   withdraw_idle_work(this);
 }
 

@@ -253,8 +253,10 @@ void offer_idle_work(IdleWork* work) {
 
 void withdraw_idle_work(IdleWork* work) {
   if (!idle_work.compare_exchange_strong(work, nullptr)) return;
-  while (idle_threads.load() > 0) std::this_thread::yield();
+  while (idle_threads.load() > 0) give_way();
 }
+
+void give_way() { std::this_thread::yield(); }
 
 uint64_t forks() { return fork_count.load(); }
 

@@ -68,6 +68,9 @@ void offer_idle_work(IdleWork* work);
 // Returns when no thread is in it.
 void withdraw_idle_work(IdleWork* work);
 
+// Lets another thread have the processor.
+void give_way();
+
 // How often this process is a fork of one that had a pool, whose threads are
 // not here.
 uint64_t forks();

@@ -21,6 +21,7 @@ _HOMES: dict[str, str | None] = {
     "backend": "kernels",
     "bench": None,
     "compile_step": "train",
+    "cuda": None,
     "data": None,
     "errors": None,
     "from_dlpack": "interop.dlpack",
@@ -49,6 +50,7 @@ __all__ = [
     "__version__",
     "backend",
     "compile_step",
+    "cuda",
     "data",
     "from_dlpack",
     "get_num_threads",
@@ -69,6 +71,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from tilewright import autograd as autograd
+    from tilewright import cuda as cuda
     from tilewright import data as data
     from tilewright import errors as errors
     from tilewright import interop as interop

@@ -10,11 +10,16 @@ import typer
 
 from tilewright.cli.errors import user_errors
 
+SIMULATOR = "cudasim"  # a backend of the tests, which nobody chooses to work with
+
 
 def selftest(
     device: Annotated[
         str | None,
-        typer.Option(help="cpu or numpy. Default: the one that would run."),
+        typer.Option(
+            help="cpu, numpy, cuda, or cudasim (CUDA kernels on the CPU). "
+            "Default: the one that would run."
+        ),
     ] = None,
 ) -> None:
     """Check every kernel against NumPy in float64; ends with 1 if one fails."""
@@ -26,6 +31,8 @@ def selftest(
         if device is None:
             device = dispatch.for_dtype("selftest", np.dtype(np.float32)).name
         else:
+            if device == SIMULATOR:
+                dispatch.register(SIMULATOR, f"{dispatch.BACKENDS}.{SIMULATOR}")
             dispatch.load(device)
     cases = failures = 0
     # Each instruction set has kernels of its own, and a machine may run several.

@@ -93,7 +93,7 @@ def adam_step(
     if arrays.dtype is None:
         return
     averages, squares = arrays.states
-    dispatch.for_dtype(op, arrays.dtype).adam_step(
+    dispatch.for_array(op, arrays.params[0]).adam_step(
         arrays.params,
         arrays.grads,
         averages,

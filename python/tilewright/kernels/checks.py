@@ -16,6 +16,12 @@ import numpy as np
 
 from tilewright.kernels import dispatch
 from tilewright.kernels.backends.protocol import Array, Shape
+from tilewright.kernels.device_arrays import (
+    in_order,
+    kind,
+    may_share_memory,
+    on_device,
+)
 
 FLOAT32 = np.dtype(np.float32)
 FLOAT64 = np.dtype(np.float64)
@@ -71,13 +77,16 @@ def _native_floats(op: str, name: str, value: Any) -> Array:
 
 
 def ndarray(op: str, name: str, value: Any) -> Array:
-    """Return a NumPy array without its subclass.
+    """Return a NumPy array without its subclass, or CuPy's array.
 
     Raises
     ------
     TypeError
-        If it is no NumPy array, or a masked one.
+        If it is no such array, or a masked one.
     """
+    if on_device(value):
+        device: Array = value
+        return device
     if not isinstance(value, np.ndarray):
         raise TypeError(
             f"{op}: {name} must be a NumPy array, got {type(value).__name__}"
@@ -92,20 +101,29 @@ def ndarray(op: str, name: str, value: Any) -> Array:
 
 def c_order(value: Array) -> Array:
     """Return an array that is C-contiguous and aligned: itself, or a copy."""
-    flags = value.flags
-    if flags.c_contiguous and flags.aligned:
+    if in_order(value):
         return value
-    if value.dtype == FLOAT32:
+    if value.dtype == FLOAT32 and not on_device(value):
         return dispatch.for_dtype("copy", FLOAT32).copy(value, None)
     return value.copy(order="C")
 
 
 def same_dtype(op: str, name: str, value: Array, other: str, like: Array) -> None:
-    """Raise TypeError unless two arrays have one dtype."""
+    """Raise TypeError unless two arrays have one dtype, and lie in one memory."""
+    if type(value) is not type(like):
+        same_memory(op, name, value, other, like)
     if value.dtype is not like.dtype and value.dtype != like.dtype:
         raise TypeError(
             f"{op}: {name} must be {like.dtype.name} like {other}, "
             f"got {value.dtype.name}"
+        )
+
+
+def same_memory(op: str, name: str, value: Array, other: str, like: Array) -> None:
+    """Raise TypeError unless both arrays are NumPy's or both are CuPy's."""
+    if on_device(value) != on_device(like):
+        raise TypeError(
+            f"{op}: {name} must be {kind(like)} like {other}, got {kind(value)}"
         )
 
 
@@ -142,7 +160,7 @@ def output(
     """
     plain = writeable(op, "out", out, shape, dtype)
     for name, value in inputs:
-        if value is not None and np.may_share_memory(plain, value):
+        if value is not None and may_share_memory(plain, value):
             raise ValueError(f"{op}: out must not share memory with {name}")
     return plain
 
@@ -156,14 +174,14 @@ def writeable(
         raise TypeError(f"{op}: {name} must be {dtype.name}, got {plain.dtype}")
     if plain.shape != shape:
         raise ValueError(f"{op}: {name} must have shape {shape}, got {plain.shape}")
-    if not plain.flags.carray:
-        flags = plain.flags
+    flags = plain.flags
+    if not (flags.c_contiguous if on_device(plain) else flags.carray):
         lacks = [
             word
             for word, holds in (
                 ("C-contiguous", flags.c_contiguous),
-                ("aligned", flags.aligned),
-                ("writeable", flags.writeable),
+                ("aligned", on_device(plain) or flags.aligned),
+                ("writeable", on_device(plain) or flags.writeable),
             )
             if not holds
         ]

@@ -133,7 +133,7 @@ def conv2d(
         checks.choice("conv2d", "activation", activation, ACTIVATIONS)
     if out is not None:
         out = checks.output("conv2d", out, geometry.output_shape, x.dtype, given)
-    return dispatch.for_dtype("conv2d", x.dtype).conv2d(
+    return dispatch.for_array("conv2d", x).conv2d(
         x,
         weight,
         bias,
@@ -212,7 +212,7 @@ def conv2d_backward_input(
     shapes.gradient_of(op, dy, geometry.output_shape, "the convolution's output")
     if out is not None:
         out = checks.output(op, out, sizes, dy.dtype, given)
-    return dispatch.for_dtype(op, dy.dtype).conv2d_backward_input(
+    return dispatch.for_array(op, dy).conv2d_backward_input(
         dy,
         weight,
         sizes,
@@ -279,7 +279,7 @@ def conv2d_backward_weight(
         op, x.shape, (R, S), dy.shape[3], stride, padding, dilation, groups
     )
     shapes.gradient_of(op, dy, geometry.output_shape, "the convolution's output")
-    return dispatch.for_dtype(op, x.dtype).conv2d_backward_weight(
+    return dispatch.for_array(op, x).conv2d_backward_weight(
         x,
         dy,
         (R, S),

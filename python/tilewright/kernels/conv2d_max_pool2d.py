@@ -85,7 +85,7 @@ def conv2d_max_pool2d(
     if bias is not None:
         bias = checks.like(op, "bias", bias, weight.shape[3:], "weight", weight)
     checks.choice(op, "activation", activation, ("none", "relu"))
-    return dispatch.for_dtype(op, x.dtype).conv2d_max_pool2d(
+    return dispatch.for_array(op, x).conv2d_max_pool2d(
         x,
         weight,
         pooling.window,
@@ -175,7 +175,7 @@ def conv2d_max_pool2d_backward_input(
     if out is not None:
         out = checks.output(op, out, sizes, dy.dtype, given)
     with shapes.naming_wrong_codes(op, codes, pooling.window):
-        return dispatch.for_dtype(op, dy.dtype).conv2d_max_pool2d_backward_input(
+        return dispatch.for_array(op, dy).conv2d_max_pool2d_backward_input(
             dy,
             codes,
             weight,
@@ -253,7 +253,7 @@ def conv2d_max_pool2d_backward_weight(
     pooling = _pooling(op, dy, geometry, window, pool_stride)
     codes = shapes.codes(op, indices, dy.shape, pooling.window)
     with shapes.naming_wrong_codes(op, codes, pooling.window):
-        return dispatch.for_dtype(op, x.dtype).conv2d_max_pool2d_backward_weight(
+        return dispatch.for_array(op, x).conv2d_max_pool2d_backward_weight(
             x,
             dy,
             codes,

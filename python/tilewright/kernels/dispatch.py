@@ -5,7 +5,8 @@ A backend is a module with the functions of
 chosen by, in this order: ``with tw.backend(name)``, ``tw.use(name)``, the
 environment variable ``TILEWRIGHT_BACKEND``, else ``auto``. Under ``auto`` float32
 goes to ``cpu`` where the compiled extension is there and to ``numpy`` where it is
-not, and float64 to ``numpy``. A backend asked for by name is never replaced.
+not, and float64 to ``numpy``. A backend asked for by name is never replaced. CuPy
+arrays go to ``cuda``, whatever is chosen for NumPy's.
 """
 
 from __future__ import annotations
@@ -20,14 +21,19 @@ from typing import Any, cast
 import numpy as np
 
 from tilewright.errors import BackendUnavailableError
-from tilewright.kernels.backends.protocol import Backend
+from tilewright.kernels.backends.protocol import Array, Backend
+from tilewright.kernels.device_arrays import on_device
 
 AUTO = "auto"
+CUDA = "cuda"  # of CuPy arrays, and so no choice for NumPy's
 ENVIRONMENT_VARIABLE = "TILEWRIGHT_BACKEND"
 
+BACKENDS = "tilewright.kernels.backends"
+
 _modules: dict[str, str] = {
-    "numpy": "tilewright.kernels.backends.numpy",
-    "cpu": "tilewright.kernels.backends.cpu",
+    "numpy": f"{BACKENDS}.numpy",
+    "cpu": f"{BACKENDS}.cpu",
+    CUDA: f"{BACKENDS}.cuda",
 }
 _loaded: dict[str, Backend] = {}
 _reasons: dict[str, str] = {}
@@ -175,6 +181,27 @@ def for_dtype(op: str, dtype: np.dtype[np.generic]) -> Backend:
     return found if found is not None else _route(op, name, dtype)
 
 
+def for_array(op: str, array: Array) -> Backend:
+    """Return the backend that computes ``op`` on an array: NumPy's or CuPy's.
+
+    Raises
+    ------
+    TypeError
+        If the backend does not compute in the array's dtype.
+    BackendUnavailableError
+        If it is CuPy's, and the ``cuda`` backend does not load here.
+    """
+    if type(array) is np.ndarray or not on_device(array):
+        return for_dtype(op, array.dtype)
+    found = load(CUDA)
+    if array.dtype.name not in found.dtypes:
+        raise TypeError(
+            f"{op}: on a GPU arrays must be {' or '.join(found.dtypes)}, got "
+            f"{array.dtype.name}; convert with astype(np.{found.dtypes[0]})"
+        )
+    return found
+
+
 def quick(op: str) -> Callable[..., Any] | None:
     """Return the chosen backend's quick form of a function, if it has one.
 
@@ -223,10 +250,16 @@ def _from_environment() -> str:
 
 
 def _checked(name: str) -> str:
+    if name == CUDA:
+        raise ValueError(
+            "backend: 'cuda' computes on CuPy arrays, which go to it by themselves; "
+            f"for NumPy arrays choose {_choices()}"
+        )
     if name != AUTO:
         load(name)
     return name
 
 
 def _choices() -> str:
-    return ", ".join(repr(name) for name in _modules) + f" or {AUTO!r}"
+    names = ", ".join(repr(name) for name in _modules if name != CUDA)
+    return f"{names} or {AUTO!r}"

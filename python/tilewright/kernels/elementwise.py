@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tilewright.kernels import checks, dispatch
 from tilewright.kernels.backends.protocol import FloatArray
+from tilewright.kernels.device_arrays import may_be_written, may_share_memory
 
 KINDS = ("relu", "leaky_relu", "gelu", "sigmoid", "tanh")
 OPERATIONS = ("add", "subtract", "multiply", "divide")
@@ -66,9 +68,7 @@ def activation(
     negative_slope = checks.number("activation", "negative_slope", negative_slope)
     if out is not None:
         out = checks.output("activation", out, x.shape, x.dtype, (("x", given),))
-    return dispatch.for_dtype("activation", x.dtype).activation(
-        x, kind, negative_slope, out
-    )
+    return dispatch.for_array("activation", x).activation(x, kind, negative_slope, out)
 
 
 def activation_backward(
@@ -119,7 +119,7 @@ def activation_backward(
     negative_slope = checks.number(op, "negative_slope", negative_slope)
     if out is not None:
         out = checks.output(op, out, dy.shape, dy.dtype, given)
-    return dispatch.for_dtype(op, dy.dtype).activation_backward(
+    return dispatch.for_array(op, dy).activation_backward(
         dy, saved, kind, negative_slope, out
     )
 
@@ -163,7 +163,7 @@ def dropout(x: FloatArray, p: float, *, seed: int, offset: int = 0) -> FloatArra
     p = checks.number("dropout", "p", p, 0.0, 1.0)
     seed = checks.integer("dropout", "seed", seed, 0, 2**64 - 1)
     offset = checks.integer("dropout", "offset", offset, 0, 2**64 - 1)
-    return dispatch.for_dtype("dropout", x.dtype).dropout(x, p, seed, offset)
+    return dispatch.for_array("dropout", x).dropout(x, p, seed, offset)
 
 
 def bias_gradient(dy: FloatArray) -> FloatArray:
@@ -197,7 +197,7 @@ def bias_gradient(dy: FloatArray) -> FloatArray:
     if dy.ndim != 2:
         K = dy.shape[-1]
         dy = dy.reshape(dy.size // K if K else 0, K)
-    return dispatch.for_dtype("bias_gradient", dy.dtype).bias_gradient(dy)
+    return dispatch.for_array("bias_gradient", dy).bias_gradient(dy)
 
 
 def axis_sum(x: FloatArray, axes: int | tuple[int, ...]) -> FloatArray:
@@ -233,7 +233,7 @@ def axis_sum(x: FloatArray, axes: int | tuple[int, ...]) -> FloatArray:
     over = {axis % x.ndim for axis in over}
     if len(over) != len(given):
         raise ValueError(f"axis_sum: axes must not repeat, got {given}")
-    backend = dispatch.for_dtype("axis_sum", x.dtype)
+    backend = dispatch.for_array("axis_sum", x)
     if not over:
         return backend.copy(x, None)
     axis = x.ndim - 1
@@ -299,23 +299,23 @@ def arithmetic(
     """
     given = (("a", None if out is a else a), ("b", None if out is b else b))
     left, right = _operand("a", a), _operand("b", b)
-    if isinstance(left, float):
-        if isinstance(right, float):
-            raise TypeError("arithmetic: a or b must be a NumPy array, got two numbers")
-        shape, dtype = right.shape, right.dtype
-    elif isinstance(right, float):
-        shape, dtype = left.shape, left.dtype
+    if not isinstance(left, float):
+        array = left
+    elif not isinstance(right, float):
+        array = right
     else:
+        raise TypeError("arithmetic: a or b must be a NumPy array, got two numbers")
+    shape = array.shape
+    if not isinstance(left, float) and not isinstance(right, float):
         checks.same_dtype("arithmetic", "b", right, "a", left)
-        shape, dtype = left.shape, left.dtype
-        if shape != right.shape:
+        if left.shape != right.shape:
             shape = _broadcast_shape(left, right)
     if kind not in OPERATIONS:
         checks.choice("arithmetic", "kind", kind, OPERATIONS)
     if out is not None:
-        arrays = [(n, v) for n, v in given if isinstance(v, np.ndarray)]
-        out = checks.output("arithmetic", out, shape, dtype, arrays)
-    return dispatch.for_dtype("arithmetic", dtype).arithmetic(left, right, kind, out)
+        arrays = [(n, v) for n, v in given if not isinstance(v, _NUMBERS)]
+        out = checks.output("arithmetic", out, shape, array.dtype, arrays)
+    return dispatch.for_array("arithmetic", array).arithmetic(left, right, kind, out)
 
 
 def _operand(name: str, value: FloatArray | float) -> FloatArray | float:
@@ -368,11 +368,11 @@ def copy(x: FloatArray, *, out: FloatArray | None = None) -> FloatArray:
         checks.same_dtype("copy", "out", out, "x", x)
         if out.shape != x.shape:
             raise ValueError(f"copy: out must have shape {x.shape}, got {out.shape}")
-        if not (out.flags.writeable and out.flags.aligned):
+        if not may_be_written(out):
             raise ValueError("copy: out must be aligned and writeable")
-        if np.may_share_memory(out, x):
+        if may_share_memory(out, x):
             raise ValueError("copy: out must not share memory with x")
-    return dispatch.for_dtype("copy", x.dtype).copy(x, out)
+    return dispatch.for_array("copy", x).copy(x, out)
 
 
 def concatenate(arrays: Sequence[FloatArray], axis: int = 0) -> FloatArray:
@@ -422,10 +422,10 @@ def concatenate(arrays: Sequence[FloatArray], axis: int = 0) -> FloatArray:
                 f"concatenate: {name} must have the shape {first.shape} but for axis "
                 f"{axis}, got {x.shape}"
             )
-    return dispatch.for_dtype("concatenate", first.dtype).concatenate(found, axis)
+    return dispatch.for_array("concatenate", first).concatenate(found, axis)
 
 
-def _counted(arrays: Sequence[FloatArray]) -> list[tuple[int, FloatArray]]:
+def _counted(arrays: Any) -> list[tuple[int, FloatArray]]:
     if isinstance(arrays, np.ndarray) or not isinstance(arrays, Sequence):
         raise TypeError(
             f"concatenate: arrays must be a list, got {type(arrays).__name__}"

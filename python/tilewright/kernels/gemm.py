@@ -99,7 +99,7 @@ def gemm(
         raise ValueError("gemm: accumulate=True needs out, the array to add to")
     elif M * N > SMALL:
         checks.bytes_fit("gemm", "output", (M, N), a.itemsize)
-    return dispatch.for_dtype("gemm", a.dtype).gemm(
+    return dispatch.for_array("gemm", a).gemm(
         a,
         b,
         bool(transpose_a),

@@ -15,6 +15,7 @@ import numpy as np
 
 from tilewright.kernels import checks, dispatch
 from tilewright.kernels.backends.protocol import Array, Shape
+from tilewright.kernels.device_arrays import address, on_device
 
 
 class InPlace(NamedTuple):
@@ -62,7 +63,10 @@ def checked(
     rest = [arrays for _, arrays in others[1:]]
     if decide is not None and decide(params, others[0][1], rest):
         return InPlace(params, others[0][1], rest, checks.FLOAT32)
-    dtype = checks.floating(op, "params[0]", params[0], None).dtype
+    first = checks.floating(op, "params[0]", params[0], None)
+    dtype = first.dtype
+    if on_device(first) or any(map(on_device, others[0][1])):
+        _expect_one_memory(op, first, [("params", params), *others])
     given_grads = others[0][1]
     ready_params = []
     ready_grads = []
@@ -84,6 +88,14 @@ def _list(op: str, name: str, value: Any) -> list[Any]:
             f"{op}: {name} must be a list of arrays, got {type(value).__name__}"
         )
     return list(value)
+
+
+def _expect_one_memory(
+    op: str, first: Array, lists: Sequence[tuple[str, list[Any]]]
+) -> None:
+    for name, arrays in lists:
+        for position, array in enumerate(arrays):
+            checks.same_memory(op, f"{name}[{position}]", array, "params[0]", first)
 
 
 def _target(
@@ -153,5 +165,5 @@ def _ready() -> Callable[[list[Any], list[Any], list[list[Any]]], bool] | None:
 
 
 def _span(array: Array) -> tuple[int, int]:
-    start = array.__array_interface__["data"][0]
+    start = address(array)
     return start, start + array.nbytes

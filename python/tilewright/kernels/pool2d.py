@@ -66,7 +66,7 @@ def max_pool2d(
     """
     x = checks.floating("max_pool2d", "x", x, 4)
     geometry = shapes.pool("max_pool2d", x.shape, window, stride, padding)
-    return dispatch.for_dtype("max_pool2d", x.dtype).max_pool2d(
+    return dispatch.for_array("max_pool2d", x).max_pool2d(
         x, geometry.window, geometry.stride, geometry.padding
     )
 
@@ -166,7 +166,7 @@ def avg_pool2d(
     """
     x = checks.floating("avg_pool2d", "x", x, 4)
     geometry = shapes.pool("avg_pool2d", x.shape, window, stride, padding)
-    return dispatch.for_dtype("avg_pool2d", x.dtype).avg_pool2d(
+    return dispatch.for_array("avg_pool2d", x).avg_pool2d(
         x,
         geometry.window,
         geometry.stride,
@@ -219,7 +219,7 @@ def avg_pool2d_backward(
     sizes = checks.shape(op, "input_shape", input_shape, 4)
     geometry = shapes.pool(op, sizes, window, stride, padding, "input_shape")
     shapes.gradient_of(op, dy, geometry.output_shape, "the pooling's output")
-    return dispatch.for_dtype(op, dy.dtype).avg_pool2d_backward(
+    return dispatch.for_array(op, dy).avg_pool2d_backward(
         dy,
         sizes,
         geometry.window,
@@ -256,7 +256,7 @@ def global_avg_pool2d(x: FloatArray) -> FloatArray:
     """
     x = checks.floating("global_avg_pool2d", "x", x, 4)
     geometry = _whole("global_avg_pool2d", x.shape, "x")
-    y = dispatch.for_dtype("global_avg_pool2d", x.dtype).avg_pool2d(
+    y = dispatch.for_array("global_avg_pool2d", x).avg_pool2d(
         x, geometry.window, geometry.stride, geometry.padding, True
     )
     return y.reshape(x.shape[0], x.shape[3])
@@ -293,7 +293,7 @@ def global_avg_pool2d_backward(dy: FloatArray, input_shape: Shape) -> FloatArray
     """
     op = "global_avg_pool2d_backward"
     dy, sizes, geometry = _whole_backward(op, dy, input_shape)
-    return dispatch.for_dtype(op, dy.dtype).avg_pool2d_backward(
+    return dispatch.for_array(op, dy).avg_pool2d_backward(
         dy, sizes, geometry.window, geometry.stride, geometry.padding, True
     )
 
@@ -329,7 +329,7 @@ def global_max_pool2d(x: FloatArray) -> tuple[FloatArray, Array]:
     """
     x = checks.floating("global_max_pool2d", "x", x, 4)
     geometry = _whole("global_max_pool2d", x.shape, "x")
-    y, indices = dispatch.for_dtype("global_max_pool2d", x.dtype).max_pool2d(
+    y, indices = dispatch.for_array("global_max_pool2d", x).max_pool2d(
         x, geometry.window, geometry.stride, geometry.padding
     )
     shape = (x.shape[0], x.shape[3])
@@ -382,7 +382,7 @@ def _scatter(
     op: str, dy: Array, codes: Array, sizes: Shape, geometry: shapes.PoolGeometry
 ) -> Array:
     with shapes.naming_wrong_codes(op, codes, geometry.window):
-        return dispatch.for_dtype(op, dy.dtype).max_pool2d_backward(
+        return dispatch.for_array(op, dy).max_pool2d_backward(
             dy, codes, sizes, geometry.window, geometry.stride, geometry.padding
         )
 

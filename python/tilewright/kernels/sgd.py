@@ -81,7 +81,7 @@ def sgd_step(
     arrays = inplace.checked(op, params, grads, states)
     if arrays.dtype is None:
         return
-    dispatch.for_dtype(op, arrays.dtype).sgd_step(
+    dispatch.for_array(op, arrays.params[0]).sgd_step(
         arrays.params,
         arrays.grads,
         arrays.states[0] if arrays.states else None,

@@ -15,6 +15,7 @@ import numpy as np
 
 from tilewright.kernels import checks, dispatch
 from tilewright.kernels.backends.protocol import Array, FloatArray
+from tilewright.kernels.device_arrays import on_device
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -48,7 +49,7 @@ def softmax(x: FloatArray, axis: int = -1) -> FloatArray:
     """
     x = checks.floating("softmax", "x", x, None)
     rows, axis = _rows("softmax", "x", x, axis)
-    y = dispatch.for_dtype("softmax", x.dtype).softmax(rows)
+    y = dispatch.for_array("softmax", x).softmax(rows)
     return _restored(y, x, axis)
 
 
@@ -81,7 +82,7 @@ def log_softmax(x: FloatArray, axis: int = -1) -> FloatArray:
     """
     x = checks.floating("log_softmax", "x", x, None)
     rows, axis = _rows("log_softmax", "x", x, axis)
-    y = dispatch.for_dtype("log_softmax", x.dtype).log_softmax(rows)
+    y = dispatch.for_array("log_softmax", x).log_softmax(rows)
     return _restored(y, x, axis)
 
 
@@ -120,7 +121,7 @@ def softmax_backward(dy: FloatArray, y: FloatArray, axis: int = -1) -> FloatArra
     y = checks.like(op, "y", y, dy.shape, "dy", dy)
     rows, axis = _rows(op, "dy", dy, axis)
     saved, axis = _rows(op, "y", y, axis)
-    dx = dispatch.for_dtype(op, dy.dtype).softmax_backward(rows, saved)
+    dx = dispatch.for_array(op, dy).softmax_backward(rows, saved)
     return _restored(dx, dy, axis)
 
 
@@ -159,7 +160,7 @@ def log_softmax_backward(dy: FloatArray, y: FloatArray, axis: int = -1) -> Float
     y = checks.like(op, "y", y, dy.shape, "dy", dy)
     rows, axis = _rows(op, "dy", dy, axis)
     saved, axis = _rows(op, "y", y, axis)
-    dx = dispatch.for_dtype(op, dy.dtype).log_softmax_backward(rows, saved)
+    dx = dispatch.for_array(op, dy).log_softmax_backward(rows, saved)
     return _restored(dx, dy, axis)
 
 
@@ -184,6 +185,8 @@ def softmax_cross_entropy(
         ``(N, C)``.
     labels
         ``(N,)`` of int32 or int64, each in ``[0, C)`` or equal to ``ignore_index``.
+        CuPy's are not looked at beforehand, which would wait for the GPU: the row of
+        a label out of range has the loss NaN and no gradient.
     label_smoothing
         In ``[0, 1]``.
     ignore_index
@@ -226,6 +229,7 @@ def softmax_cross_entropy(
     if ignore_index is not None:
         ignore_index = checks.integer(op, "ignore_index", ignore_index, -(2**63))
     labels = _labels(op, labels, N, C, ignore_index)
+    checks.same_memory(op, "labels", labels, "logits", logits)
     if label_smoothing:
         label_smoothing = checks.number(
             op, "label_smoothing", label_smoothing, 0.0, 1.0
@@ -236,7 +240,7 @@ def softmax_cross_entropy(
         )
     if reduction not in REDUCTIONS:
         checks.choice(op, "reduction", reduction, REDUCTIONS)
-    return dispatch.for_dtype(op, logits.dtype).softmax_cross_entropy(
+    return dispatch.for_array(op, logits).softmax_cross_entropy(
         logits,
         labels,
         float(label_smoothing),
@@ -253,6 +257,8 @@ def _labels(op: str, labels: Any, N: int, C: int, ignore_index: int | None) -> A
     if plain.shape != (N,):
         raise ValueError(f"{op}: labels must have shape {(N,)}, got {plain.shape}")
     plain = checks.c_order(plain.astype(np.int64, copy=False))
+    if on_device(plain):
+        return plain  # to look at them would wait for the GPU: see the backend
     # One pass for both ends: a negative label is a huge unsigned one.
     if N and plain.view(np.uint64).max() >= C:
         wrong = (plain < 0) | (plain >= C)

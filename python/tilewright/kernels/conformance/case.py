@@ -17,6 +17,7 @@ import numpy as np
 
 from tilewright.kernels import dispatch
 from tilewright.kernels.backends.protocol import Array
+from tilewright.kernels.conformance.moving import on_cupy_arrays
 
 EPSILON = 2.0**-23
 
@@ -165,10 +166,12 @@ class Case:
     def _call(self, arguments: Arguments, backend: str) -> list[Array]:
         from tilewright import kernels
 
-        with dispatch.backend(backend):
-            result = getattr(kernels, self.function)(
-                *arguments.args, **arguments.options
-            )
+        function = getattr(kernels, self.function)
+        if backend == dispatch.CUDA:
+            result = on_cupy_arrays(function, arguments)
+        else:
+            with dispatch.backend(backend):
+                result = function(*arguments.args, **arguments.options)
         if self.in_place:
             return [array for value in arguments.args for array in value or ()]
         return list(result) if isinstance(result, tuple) else [result]

@@ -224,7 +224,7 @@ def _arithmetic(kind: str) -> Iterator[Case]:
         a, b = zip(
             *itertools.product((0, 1, -2, np.inf, np.nan), repeat=2), strict=True
         )
-        return Arguments((np.float32(a), np.float32(b), kind))
+        return Arguments((np.array(a, np.float32), np.array(b, np.float32), kind))
 
     def into_out(rng: np.random.Generator) -> Arguments:
         out = np.full((5, 7), np.nan, np.float32)

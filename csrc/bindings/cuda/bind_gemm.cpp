@@ -1,0 +1,41 @@
+#include "bindings/cuda/memory.h"
+#include "bindings/cuda/module.h"
+#include "cuda/gemm/gemm.h"
+
+namespace tw::bindings::cuda {
+namespace {
+
+using tw::cuda::Precision;
+
+Precision parse_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "tf32") return Precision::tf32;
+  if (name == "3xtf32") return Precision::tf32x3;
+  if (name == "bf16") return Precision::bf16;
+  throw std::invalid_argument("unknown precision '" + name + "'");
+}
+
+void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
+          const Memory& c, bool transpose_a, bool transpose_b,
+          const std::optional<Memory>& bias, const std::string& activation,
+          bool accumulate, const std::string& precision,
+          const py::function& allocate, uintptr_t stream) {
+  tw::cuda::GemmProblem p{};
+  p.m = m, p.n = n, p.k = k;
+  p.a = read(a, "a", product({m, k}));
+  p.b = read(b, "b", product({k, n}));
+  p.c = write(c, "out", product({m, n}));
+  p.transpose_a = transpose_a, p.transpose_b = transpose_b;
+  p.bias = optional(bias, "bias", n);
+  p.activation = parse_activation(activation);
+  p.accumulate = accumulate;
+  p.precision = parse_precision(precision);
+  const Workspace workspace(allocate, tw::cuda::gemm_workspace(p));
+  call([&] { tw::cuda::gemm(p, workspace.data(), stream_of(stream)); });
+}
+
+}  // namespace
+
+void bind_gemm(py::module_& m) { m.def("gemm", &gemm); }
+
+}  // namespace tw::bindings::cuda

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace tw::bindings::cuda {
+
+void bind_gemm(pybind11::module_& m);
+void bind_conv2d(pybind11::module_& m);
+void bind_pool2d(pybind11::module_& m);
+void bind_softmax_cross_entropy(pybind11::module_& m);
+void bind_adam(pybind11::module_& m);
+void bind_sgd(pybind11::module_& m);
+void bind_elementwise(pybind11::module_& m);
+
+// All of them, and the translation of errors.
+void bind_kernels(pybind11::module_& m);
+
+}  // namespace tw::bindings::cuda

@@ -1,0 +1,88 @@
+#include <cmath>
+
+#include "cuda/adam/adam.h"
+#include "cuda/device/lanes.hpp"
+#include "cuda/device/multi_tensor.hpp"
+
+namespace tw::cuda {
+namespace {
+
+// All that is the same for every element, computed in double, rounded once.
+struct AdamCoefficients {
+  float beta1, one_minus_beta1;
+  float beta2, one_minus_beta2;
+  float step_size;   // lr / (1 - beta1^t)
+  float root_scale;  // 1 / sqrt(1 - beta2^t)
+  float eps;
+  float decay;   // added to the gradient times p; 0: none
+  float shrink;  // multiplies p before the step; 1: none
+};
+
+template <int kLanes>
+__device__ __forceinline__ void step(const AdamTensor& t,
+                                     const AdamCoefficients& c, int64_t at) {
+  auto param = Lanes<kLanes>::load(t.param + at);
+  const auto grad = Lanes<kLanes>::load(t.grad + at);
+  auto exp_avg = Lanes<kLanes>::load(t.exp_avg + at);
+  auto exp_avg_sq = Lanes<kLanes>::load(t.exp_avg_sq + at);
+#pragma unroll
+  for (int i = 0; i < kLanes; i++) {
+    const float p = param.of[i];
+    const float g = c.decay != 0 ? grad.of[i] + c.decay * p : grad.of[i];
+    const float m = c.beta1 * exp_avg.of[i] + c.one_minus_beta1 * g;
+    const float v = c.beta2 * exp_avg_sq.of[i] + c.one_minus_beta2 * g * g;
+    exp_avg.of[i] = m;
+    exp_avg_sq.of[i] = v;
+    param.of[i] =
+        p * c.shrink - c.step_size * m / (sqrtf(v) * c.root_scale + c.eps);
+  }
+  param.store(t.param + at);
+  exp_avg.store(t.exp_avg + at);
+  exp_avg_sq.store(t.exp_avg_sq + at);
+}
+
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void adam_kernel(
+    const __grid_constant__ TensorTable<AdamTensor, kMost> table,
+    const __grid_constant__ AdamCoefficients c) {
+  const auto block = static_cast<int>(blockIdx.x);
+  const int number = find_tensor(table, block);
+  const AdamTensor& t = table.tensor[number];
+  const bool aligned = (reinterpret_cast<uintptr_t>(t.param) |
+                        reinterpret_cast<uintptr_t>(t.grad) |
+                        reinterpret_cast<uintptr_t>(t.exp_avg) |
+                        reinterpret_cast<uintptr_t>(t.exp_avg_sq)) %
+                           16 ==
+                       0;
+  over_piece(t, block - table.first_block[number], aligned,
+             [&](int64_t at, auto four) {
+               step<decltype(four)::value ? 4 : 1>(t, c, at);
+             });
+}
+
+AdamCoefficients coefficients(const AdamStep& p) {
+  const auto t = static_cast<double>(p.step);
+  const double correction1 = p.bias_correction ? 1 - std::pow(p.beta1, t) : 1;
+  const double correction2 = p.bias_correction ? 1 - std::pow(p.beta2, t) : 1;
+  AdamCoefficients c;
+  c.beta1 = static_cast<float>(p.beta1);
+  c.one_minus_beta1 = static_cast<float>(1 - p.beta1);
+  c.beta2 = static_cast<float>(p.beta2);
+  c.one_minus_beta2 = static_cast<float>(1 - p.beta2);
+  c.step_size = static_cast<float>(p.lr / correction1);
+  c.root_scale = static_cast<float>(1 / std::sqrt(correction2));
+  c.eps = static_cast<float>(p.eps);
+  c.decay = p.decoupled ? 0 : static_cast<float>(p.weight_decay);
+  c.shrink = p.decoupled ? static_cast<float>(1 - p.lr * p.weight_decay) : 1;
+  return c;
+}
+
+}  // namespace
+
+void adam_step(const AdamStep& p, Stream stream) {
+  launch_over_tensors("adam", p.tensors.data(), p.tensors.size(),
+                      coefficients(p), adam_kernel<kFewTensors>,
+                      adam_kernel<kManyTensors>, stream);
+}
+
+}  // namespace tw::cuda

@@ -1,0 +1,34 @@
+// C = activation(op(A) op(B) + bias [+ C]), row-major float32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cuda/activation.h"
+#include "cuda/stream.h"
+
+namespace tw::cuda {
+
+// What operands are rounded to before they are multiplied; tensor_core.cu says
+// what that costs. fp32 is exact products, and what a GPU without tensor cores
+// for the others (before sm_80) takes instead.
+enum class Precision { fp32, tf32, tf32x3, bf16 };
+
+struct GemmProblem {
+  int64_t m, n, k;
+  const float* a;  // (m, k), or (k, m) where transpose_a
+  const float* b;  // (k, n), or (n, k) where transpose_b
+  float* c;        // (m, n); must not overlap a, b or bias
+  bool transpose_a = false;
+  bool transpose_b = false;
+  const float* bias = nullptr;  // (n,)
+  Activation activation = Activation::none;
+  bool accumulate = false;  // add what c holds before the activation
+  Precision precision = Precision::fp32;
+};
+
+// The floats that `workspace` must hold, often none.
+int64_t gemm_workspace(const GemmProblem& problem);
+void gemm(const GemmProblem& problem, float* workspace, Stream stream);
+
+}  // namespace tw::cuda

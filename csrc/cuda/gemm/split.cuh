@@ -1,0 +1,37 @@
+// A product whose output has too few tiles for a device is cut along its depth:
+// each part is stored whole, and the parts are added in their order. Where it
+// is cut depends on the sizes alone, so the bits are the same on every device.
+#pragma once
+
+#include "common/integers.h"
+#include "cuda/gemm/matrix.cuh"
+#include "cuda/launch.hpp"
+
+namespace tw::cuda {
+
+// As many tiles as keep a large device busy.
+constexpr int64_t kEnoughTiles = 128;
+constexpr int64_t kLeastDepth = 256;  // of a part
+constexpr int64_t kMostSplits = 64;
+constexpr int64_t kDepthStep = 16;
+
+struct Split {
+  int64_t count, depth;  // parts, and the depth of each but the last
+
+  Split(int64_t tiles, int64_t whole_depth) {
+    const int64_t wanted = ceil_div(kEnoughTiles, tiles > 0 ? tiles : 1);
+    const int64_t most = whole_depth / kLeastDepth;
+    count = wanted < most ? wanted : most;
+    count = count < 1 ? 1 : count > kMostSplits ? kMostSplits : count;
+    depth = round_up(ceil_div(whole_depth, count), kDepthStep);
+    if (depth < kDepthStep) depth = kDepthStep;
+    count = whole_depth > depth ? ceil_div(whole_depth, depth) : 1;
+  }
+};
+
+// Adds `splits` parts of `store.rows` x `store.columns` numbers, each without
+// gaps, and stores the sums.
+void add_splits(const float* parts, int64_t splits, const MatrixStore& store,
+                Stream stream);
+
+}  // namespace tw::cuda

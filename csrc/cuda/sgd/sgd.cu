@@ -1,0 +1,68 @@
+#include "cuda/device/lanes.hpp"
+#include "cuda/device/multi_tensor.hpp"
+#include "cuda/sgd/sgd.h"
+
+namespace tw::cuda {
+namespace {
+
+struct SgdCoefficients {
+  float lr, momentum, weight_decay;
+  bool nesterov;
+};
+
+template <int kLanes>
+__device__ __forceinline__ void step(const SgdTensor& t,
+                                     const SgdCoefficients& c, int64_t at) {
+  auto param = Lanes<kLanes>::load(t.param + at);
+  auto direction = Lanes<kLanes>::load(t.grad + at);
+  if (c.weight_decay != 0) {
+#pragma unroll
+    for (int i = 0; i < kLanes; i++)
+      direction.of[i] += c.weight_decay * param.of[i];
+  }
+  if (t.momentum_buffer) {
+    auto buffer = Lanes<kLanes>::load(t.momentum_buffer + at);
+#pragma unroll
+    for (int i = 0; i < kLanes; i++) {
+      const float g = direction.of[i];
+      buffer.of[i] = c.momentum * buffer.of[i] + g;
+      direction.of[i] =
+          c.nesterov ? g + c.momentum * buffer.of[i] : buffer.of[i];
+    }
+    buffer.store(t.momentum_buffer + at);
+  }
+#pragma unroll
+  for (int i = 0; i < kLanes; i++) param.of[i] -= c.lr * direction.of[i];
+  param.store(t.param + at);
+}
+
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void sgd_kernel(
+    const __grid_constant__ TensorTable<SgdTensor, kMost> table,
+    const __grid_constant__ SgdCoefficients c) {
+  const auto block = static_cast<int>(blockIdx.x);
+  const int number = find_tensor(table, block);
+  const SgdTensor& t = table.tensor[number];
+  const bool aligned = (reinterpret_cast<uintptr_t>(t.param) |
+                        reinterpret_cast<uintptr_t>(t.grad) |
+                        reinterpret_cast<uintptr_t>(t.momentum_buffer)) %
+                           16 ==
+                       0;
+  over_piece(t, block - table.first_block[number], aligned,
+             [&](int64_t at, auto four) {
+               step<decltype(four)::value ? 4 : 1>(t, c, at);
+             });
+}
+
+}  // namespace
+
+void sgd_step(const SgdStep& p, Stream stream) {
+  const SgdCoefficients c{static_cast<float>(p.lr),
+                          static_cast<float>(p.momentum),
+                          static_cast<float>(p.weight_decay), p.nesterov};
+  launch_over_tensors("sgd", p.tensors.data(), p.tensors.size(), c,
+                      sgd_kernel<kFewTensors>, sgd_kernel<kManyTensors>,
+                      stream);
+}
+
+}  // namespace tw::cuda

@@ -1,0 +1,207 @@
+// The loss and its gradient. One kernel takes the rows: the normalizer in one
+// pass over the logits, the gradient in a second. Around it, where there is
+// need, two kernels of one block: what a mean divides by, which the gradient
+// wants to know, and the sum of the rows' losses, each in a fixed order.
+#include "cuda/softmax_cross_entropy/rows.cuh"
+#include "cuda/softmax_cross_entropy/softmax_cross_entropy.h"
+
+namespace tw::cuda {
+namespace {
+
+// In the workspace: two totals, then a loss for each row.
+struct Totals {
+  float weight_of_labels;   // what a mean divides by
+  float weight_of_classes;  // the sum of class_weight
+};
+constexpr int64_t kTotals = 4;  // floats, so that losses are aligned
+
+struct LossArguments {
+  const float* logits;
+  const int64_t* labels;
+  const float* class_weight;  // null: all 1
+  int64_t rows, C;
+  bool has_ignore_index;
+  int64_t ignore_index;
+  float target_share;    // 1 - smoothing
+  float smoothing;       // smoothing / C
+  bool mean;             // divide by the totals' weight
+  const Totals* totals;  // null: `usual` holds
+  Totals usual;
+  float* losses;
+  float* dlogits;
+
+  __device__ __forceinline__ bool ignored(int64_t label) const {
+    return has_ignore_index && label == ignore_index;
+  }
+  __device__ __forceinline__ float weight(int64_t c) const {
+    return class_weight ? class_weight[c] : 1;
+  }
+};
+
+struct DoubleShared {
+  double of_warp[kRowThreads / 32];
+};
+
+// Sums over a block in double: here digits are few and cheap.
+__device__ __forceinline__ double over_block(DoubleShared& shared,
+                                             double value) {
+#pragma unroll
+  for (int flip = 16; flip > 0; flip /= 2)
+    value += __shfl_xor_sync(~0u, value, flip);
+  __syncthreads();
+  if (threadIdx.x % 32 == 0) shared.of_warp[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = shared.of_warp[0];
+  for (int warp = 1; warp < kRowThreads / 32; warp++)
+    value += shared.of_warp[warp];
+  return value;
+}
+
+__global__ __launch_bounds__(kRowThreads) void totals_kernel(LossArguments p,
+                                                             Totals* totals) {
+  auto& shared = shared_memory<DoubleShared>();
+  double labels = 0, classes = 0;
+  for (int64_t i = threadIdx.x; i < p.rows; i += kRowThreads) {
+    const int64_t label = p.labels[i];
+    if (!p.ignored(label) && label >= 0 && label < p.C)
+      labels += p.weight(label);
+  }
+  for (int64_t c = threadIdx.x; c < p.C; c += kRowThreads)
+    classes += p.weight(c);
+  labels = over_block(shared, labels);
+  classes = over_block(shared, classes);
+  if (threadIdx.x == 0) {
+    totals->weight_of_labels = static_cast<float>(labels);
+    totals->weight_of_classes = static_cast<float>(classes);
+  }
+}
+
+__global__ __launch_bounds__(kRowThreads) void sum_losses_kernel(
+    LossArguments p, float* __restrict__ loss) {
+  auto& shared = shared_memory<DoubleShared>();
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < p.rows; i += kRowThreads)
+    sum += p.losses[i];
+  sum = over_block(shared, sum);
+  if (threadIdx.x != 0) return;
+  const Totals totals = p.totals ? *p.totals : p.usual;
+  // The mean over no rows is 0 / 0.
+  *loss = static_cast<float>(p.mean ? sum / totals.weight_of_labels : sum);
+}
+
+template <int kTeam, int kLanes>
+__device__ __forceinline__ void write_zeros(const RowOfThread<kTeam>& mine,
+                                            int64_t columns, float* to) {
+  mine.template each<kLanes>(
+      columns, [&](int64_t c) { Lanes<kLanes>::all(0).store(to + c); });
+}
+
+template <int kTeam, int kLanes>
+__global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
+    LossArguments p) {
+  auto& shared = shared_memory<RowShared>();
+  const RowOfThread<kTeam> mine;
+  const int64_t columns = mine.row < p.rows ? p.C : 0;
+  const float* x = p.logits + mine.row * p.C;
+  float* dx = p.dlogits + mine.row * p.C;
+  Normalizer n;
+  mine.template each<kLanes>(columns, [&](int64_t c) {
+    const auto value = Lanes<kLanes>::load(x + c);
+#pragma unroll
+    for (int i = 0; i < kLanes; i++) n.add(value.of[i]);
+  });
+  combine_over_row<kTeam>(shared, n);
+  const float log_sum = logf(n.sum);
+  // sum of w[c] log p[c], where smoothing asks for it.
+  float smoothed = 0;
+  if (p.smoothing > 0) {
+    mine.template each<kLanes>(columns, [&](int64_t c) {
+      const auto value = Lanes<kLanes>::load(x + c);
+#pragma unroll
+      for (int i = 0; i < kLanes; i++)
+        smoothed += p.weight(c + i) * (value.of[i] - n.max - log_sum);
+    });
+    smoothed = over_row<kTeam>(shared, smoothed, Add());
+  }
+  // No barrier from here on.
+  if (columns == 0) return;
+  const int64_t label = p.labels[mine.row];
+  const bool valid = label >= 0 && label < p.C;
+  if (p.ignored(label) || !valid) {
+    write_zeros<kTeam, kLanes>(mine, columns, dx);
+    if (mine.first == 0) p.losses[mine.row] = p.ignored(label) ? 0 : NAN;
+    return;
+  }
+  const Totals totals = p.totals ? *p.totals : p.usual;
+  const float target = p.target_share * p.weight(label);
+  const float share = target + p.smoothing * totals.weight_of_classes;
+  const float scale = !p.mean ? 1
+                      : totals.weight_of_labels != 0
+                          ? 1 / totals.weight_of_labels
+                          : 0;  // the mean over no rows has no gradient
+  if (mine.first == 0) {
+    const float loss = -target * (x[label] - n.max - log_sum);
+    p.losses[mine.row] = p.smoothing > 0 ? loss - p.smoothing * smoothed : loss;
+  }
+  mine.template each<kLanes>(columns, [&](int64_t c) {
+    auto value = Lanes<kLanes>::load(x + c);
+#pragma unroll
+    for (int i = 0; i < kLanes; i++) {
+      float gradient = share * expf(value.of[i] - n.max - log_sum);
+      if (p.smoothing > 0) gradient -= p.smoothing * p.weight(c + i);
+      if (c + i == label) gradient -= target;
+      value.of[i] = gradient * scale;
+    }
+    value.store(dx + c);
+  });
+}
+
+template <int kTeam>
+void run(const LossArguments& p, bool quads, Stream stream) {
+  launch(
+      "softmax_cross_entropy",
+      quads ? cross_entropy_kernel<kTeam, 4> : cross_entropy_kernel<kTeam, 1>,
+      row_grid<kTeam>(p.rows), dim3(kRowThreads), sizeof(RowShared), stream, p);
+}
+
+}  // namespace
+
+int64_t softmax_cross_entropy_workspace(const SoftmaxCrossEntropy& p) {
+  return kTotals + (p.reduction == Reduction::none ? 0 : p.rows);
+}
+
+void softmax_cross_entropy(const SoftmaxCrossEntropy& p, float* workspace,
+                           Stream stream) {
+  const bool none = p.reduction == Reduction::none;
+  LossArguments a{};
+  a.logits = p.logits, a.labels = p.labels, a.class_weight = p.class_weight;
+  a.rows = p.rows, a.C = p.C;
+  a.has_ignore_index = p.has_ignore_index, a.ignore_index = p.ignore_index;
+  a.target_share = static_cast<float>(1 - p.label_smoothing);
+  a.smoothing =
+      static_cast<float>(p.label_smoothing / static_cast<double>(p.C));
+  a.mean = p.reduction == Reduction::mean;
+  a.usual = {static_cast<float>(p.rows), static_cast<float>(p.C)};
+  a.losses = none ? p.loss : workspace + kTotals;
+  a.dlogits = p.dlogits;
+  if (p.class_weight || (a.mean && p.has_ignore_index)) {
+    auto* totals = reinterpret_cast<Totals*>(workspace);
+    launch("totals", totals_kernel, dim3(1), dim3(kRowThreads),
+           sizeof(DoubleShared), stream, a, totals);
+    a.totals = totals;
+  }
+  const bool quads = row_quads(p.logits, p.dlogits, p.C);
+  if (p.rows > 0) {
+    if (p.C <= kShortRow)
+      run<8>(a, quads, stream);
+    else if (p.C <= kLongRow)
+      run<32>(a, quads, stream);
+    else
+      run<kRowThreads>(a, quads, stream);
+  }
+  if (!none)
+    launch("sum_losses", sum_losses_kernel, dim3(1), dim3(kRowThreads),
+           sizeof(DoubleShared), stream, a, p.loss);
+}
+
+}  // namespace tw::cuda

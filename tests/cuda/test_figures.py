@@ -1,0 +1,81 @@
+"""The kernels as nvcc compiles them: no figure of the table may become worse."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def figures() -> ModuleType:
+    file = ROOT / "tools" / "cuda_figures.py"
+    spec = importlib.util.spec_from_file_location("cuda_figures", file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def known(figures: ModuleType) -> dict:
+    return json.loads((figures.FOLDER / "figures.json").read_text())
+
+
+def test_the_page_is_of_these_figures(figures: ModuleType, known: dict) -> None:
+    page = (figures.FOLDER / "figures.md").read_text()
+    assert page == figures.table(known)
+
+
+def test_nothing_spills(known: dict) -> None:
+    spilling = [
+        (architecture, name)
+        for architecture, kernels in known.items()
+        for name, one in kernels.items()
+        if one["spilled bytes"]
+    ]
+    assert spilling == []
+
+
+def test_large_aligned_products_are_arithmetic(known: dict) -> None:
+    for kernels in known.values():
+        names = [n for n in kernels if n.startswith("gemm_simt_kernel<128")]
+        aligned = [n for n in names if n.endswith("true>")]
+        assert len(aligned) == 4
+        for name in aligned:
+            loop = kernels[name]["main loop"]
+            assert kernels[name]["arithmetic share"] >= 0.85, name
+            assert loop["LDG.128"] and "LDG" not in loop, name
+            assert "LDS" not in loop and "local" not in loop, name
+
+
+def test_tensor_core_loops_are_what_the_tiles_say(known: dict) -> None:
+    # A warp's 64 x 32 x 16 takes 32 products of m16n8k8, 16 of m16n8k16.
+    wanted = {1: 32, 2: 96, 3: 16}
+    for kernels in known.values():
+        for precision, count in wanted.items():
+            prefix = f"gemm_tensor_core_kernel<{precision},"
+            names = [n for n in kernels if n.startswith(prefix)]
+            assert len(names) == 8
+            for name in names:
+                loop = kernels[name]["main loop"]
+                assert loop["HMMA"] % count == 0, name
+                assert ("LDGSTS.128" in loop) == ("<true>" in name), name
+
+
+@pytest.mark.parametrize("source", ["gemm/gemm.cu", "gemm/tensor_core.cu"])
+def test_no_figure_is_worse(figures: ModuleType, known: dict, source: str) -> None:
+    if shutil.which("nvcc") is None:
+        pytest.skip("nvcc is not here")
+    if figures.nvdisasm() is None:
+        pytest.skip("nvdisasm is not here: pip install nvidia-cuda-nvdisasm")
+    now = figures.figures_of(ROOT / "csrc/cuda" / source, "sm_80")
+    assert len(now) >= 16
+    for name, one in now.items():
+        assert figures.worse(one, known["sm_80"][name]) == [], name

@@ -1,0 +1,51 @@
+// The module of the planted kernels: run(name, in, out, blocks, threads, n).
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <stdexcept>
+#include <string>
+
+#include "cudasim/block.hpp"
+#include "cudasim/shadow.hpp"
+#include "planted.h"
+
+namespace py = pybind11;
+using Floats = py::array_t<float, py::array::c_style>;
+
+namespace {
+
+void run(const std::string& name, const Floats& in, Floats& out, int blocks,
+         int threads, int n) {
+  for (const planted::Entry* e = planted::entries(); e->name; e++) {
+    if (name != e->name) continue;
+    tw::cudasim::shadow_forget_all();
+    tw::cudasim::shadow_allow(in.data(), static_cast<size_t>(in.nbytes()), 4,
+                              false);
+    tw::cudasim::shadow_allow(out.data(), static_cast<size_t>(out.nbytes()), 4,
+                              true);
+    return planted::run(*e, blocks, threads, in.data(), out.mutable_data(), n);
+  }
+  throw std::invalid_argument("no kernel " + name);
+}
+
+void configure(int order, unsigned seed, bool late_copies) {
+  tw::cudasim::configuration = {static_cast<tw::cudasim::Order>(order), seed,
+                                late_copies};
+}
+
+py::dict access_counts() {
+  const auto c = tw::cudasim::access_counts();
+  py::dict result;
+  result["shared"] = py::make_tuple(c.shared_wavefronts, c.shared_ideal);
+  result["global"] = py::make_tuple(c.global_sectors, c.global_ideal);
+  return result;
+}
+
+}  // namespace
+
+PYBIND11_MODULE(TW_CUDASIM_MODULE, m) {
+  m.def("run", &run);
+  m.def("configure", &configure);
+  m.def("count_accesses", &tw::cudasim::count_accesses);
+  m.def("access_counts", &access_counts);
+}
