@@ -1,4 +1,4 @@
-"""Images shifted, turned and zoomed: one affine map each, sampled bilinearly."""
+"""Images shifted, turned and zoomed: an affine map each."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tilewright.data.augmentation import arguments
 from tilewright.data.augmentation.pipeline import Draws
+from tilewright.data.augmentation.sampling import FILL_MODES, warp
 from tilewright.data.dataset import Array, Batch
-
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,8 @@ class RandomShift:
         Largest part of the height and of the width, each in ``[0, 1]``.
     fill : float, default 0
         What comes in from outside.
+    fill_mode : {"constant", "nearest", "reflect", "wrap"}, default "constant"
+        Whether it is `fill`, the image's edge, the image mirrored, or the image again.
 
     Raises
     ------
@@ -34,8 +34,10 @@ class RandomShift:
 
     amount: float | tuple[float, float]
     fill: float = 0.0
+    fill_mode: str = "constant"
 
     def __post_init__(self) -> None:
+        _check_mode("RandomShift", self.fill_mode)
         self._amounts()
 
     def _amounts(self) -> tuple[float, float]:
@@ -51,7 +53,9 @@ class RandomShift:
         N, H, W, _ = arguments.images("RandomShift", x)
         rows, columns = self._amounts()
         shift = (2 * draws.uniform()[:, :2] - 1) * (rows * H, columns * W)
-        return warp(x, np.broadcast_to(np.eye(2), (N, 2, 2)), -shift, self.fill), y
+        return warp(
+            x, np.broadcast_to(np.eye(2), (N, 2, 2)), -shift, self.fill_mode, self.fill
+        ), y
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class RandomRotation:
         Largest angle in either direction, in ``[0, 180]``.
     fill : float, default 0
         What comes in from outside.
+    fill_mode : {"constant", "nearest", "reflect", "wrap"}, default "constant"
+        Whether it is `fill`, the image's edge, the image mirrored, or the image again.
 
     Raises
     ------
@@ -73,8 +79,10 @@ class RandomRotation:
 
     degrees: float
     fill: float = 0.0
+    fill_mode: str = "constant"
 
     def __post_init__(self) -> None:
+        _check_mode("RandomRotation", self.fill_mode)
         arguments.number("RandomRotation", "degrees", self.degrees, 0.0, 180.0)
 
     def __call__(self, x: Array, y: Array, draws: Draws) -> Batch:
@@ -83,7 +91,7 @@ class RandomRotation:
         angle = (2 * draws.uniform()[:, 0] - 1) * math.radians(self.degrees)
         cosine, sine = np.cos(angle), np.sin(angle)
         matrix = np.stack([cosine, -sine, sine, cosine], axis=1).reshape(-1, 2, 2)
-        return warp(x, matrix, np.zeros((len(x), 2)), self.fill), y
+        return warp(x, matrix, np.zeros((len(x), 2)), self.fill_mode, self.fill), y
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,8 @@ class RandomZoom:
         Range of the factor; above 1 what is seen becomes larger. In ``[0.1, 10]``.
     fill : float, default 0
         What comes in from outside.
+    fill_mode : {"constant", "nearest", "reflect", "wrap"}, default "constant"
+        Whether it is `fill`, the image's edge, the image mirrored, or the image again.
 
     Raises
     ------
@@ -106,8 +116,10 @@ class RandomZoom:
     low: float
     high: float
     fill: float = 0.0
+    fill_mode: str = "constant"
 
     def __post_init__(self) -> None:
+        _check_mode("RandomZoom", self.fill_mode)
         arguments.number("RandomZoom", "low", self.low, 0.1, 10.0)
         arguments.number("RandomZoom", "high", self.high, self.low, 10.0)
 
@@ -118,49 +130,12 @@ class RandomZoom:
         low, high = math.log(self.low), math.log(self.high)
         factor = np.exp(low + draws.uniform()[:, 0] * (high - low))
         matrix = np.eye(2) / factor[:, None, None]
-        return warp(x, matrix, np.zeros((len(x), 2)), self.fill), y
+        return warp(x, matrix, np.zeros((len(x), 2)), self.fill_mode, self.fill), y
 
 
-def warp(x: Array, matrix: Numbers, offset: Numbers, fill: float) -> Array:
-    """Sample images where an affine map sends the pixels of the result.
-
-    Pixel p of the result shows ``matrix @ (p - centre) + centre + offset``, between
-    four pixels of the image by bilinear interpolation, and `fill` outside of it.
-
-    Parameters
-    ----------
-    x : ndarray of float, shape (N, H, W, C)
-    matrix : ndarray, shape (N, 2, 2)
-    offset : ndarray, shape (N, 2)
-        Rows and columns.
-    fill : float
-
-    Returns
-    -------
-    ndarray, shape (N, H, W, C)
-    """
-    N, H, W, C = x.shape
-    from_centre = np.arange(H)[:, None] - (H - 1) / 2, np.arange(W) - (W - 1) / 2
-    first = np.arange(N)[:, None, None] * ((H + 2) * (W + 2))
-    taps = []  # for rows and for columns: two places in the frame and their shares
-    for axis, size in enumerate((H, W)):
-        along_rows, along_columns = matrix[:, axis, :, None, None].swapaxes(0, 1)
-        place = along_rows * from_centre[0] + along_columns * from_centre[1]
-        place += ((size - 1) / 2 + offset[:, axis])[:, None, None]
-        corner = np.floor(place)
-        share = (place - corner).astype(x.dtype)
-        near, far = (
-            np.clip(corner + step, 0, size + 1).astype(np.int64) for step in (1, 2)
+def _check_mode(step: str, fill_mode: str) -> None:
+    if fill_mode not in FILL_MODES:
+        raise ValueError(
+            f"{step}: fill_mode must be one of {', '.join(FILL_MODES)}, got "
+            f"{fill_mode!r}"
         )
-        taps.append(((near, 1 - share), (far, share)))
-    # A frame of `fill` around the image is what lies outside, however far.
-    framed = np.full((N, H + 2, W + 2, C), fill, x.dtype)
-    framed[:, 1:-1, 1:-1] = x
-    flat = framed.reshape(-1, C)
-    result = np.zeros_like(x)
-    for row, share_down in taps[0]:
-        at_row = first + row * (W + 2)
-        for column, share_right in taps[1]:
-            share = share_down * share_right
-            result += share[..., None] * flat.take(at_row + column, axis=0)
-    return result
