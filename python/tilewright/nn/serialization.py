@@ -149,6 +149,10 @@ def _read(path: Any, file: Any, name: str) -> Array:
         raise ValueError(
             f"{path}: {name} is of a type that NumPy does not have ({error})"
         ) from error
+    if array.dtype.isbuiltin != 1:  # another package has taught NumPy the type
+        raise ValueError(
+            f"{path}: {name} is of a type that NumPy does not have ({array.dtype})"
+        )
     return array
 
 
