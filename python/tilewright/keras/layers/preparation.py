@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from tilewright import nn, random
 from tilewright.autograd import Tensor
+from tilewright.data.augmentation.sampling import INTERPOLATIONS, warp
 from tilewright.keras.layers.layer import Layer, Shape
-from tilewright.keras.layers.warp import FILL_MODES, INTERPOLATIONS, warp
 
 Array = NDArray[Any]
+
+FILL_MODES = ("reflect", "constant", "wrap", "nearest")  # the default first
 
 
 class PreparationLayer(Layer):
