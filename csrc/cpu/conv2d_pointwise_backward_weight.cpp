@@ -82,7 +82,8 @@ class PointwiseBackwardWeight {
       for (int64_t i = 0; i < count; i++)
         std::memcpy(dy + i * dy_row_, b_.dy + (begin + i) * d_.k + column,
                     static_cast<size_t>(columns) * sizeof(float));
-      add_product(x, dy, count, channels, columns, to, begin > first);
+      add_transposed_product(mk_, {count, channels, columns, x, x_row_, dy,
+                                   dy_row_, to, d_.k, begin > first});
       if (channel > 0) continue;
       bias_gradient({dy, dy_row_, count, columns, bias});
       for (int64_t j = 0; j < columns; j++) biases[column + j] += bias[j];
@@ -97,33 +98,6 @@ class PointwiseBackwardWeight {
       const int64_t w = i % d_.q * d_.stride_w;
       std::memcpy(to, b_.x + ((n * d_.h + h) * d_.w + w) * d_.c + channel,
                   static_cast<size_t>(channels) * sizeof(float));
-    }
-  }
-
-  // sums (channels x columns) += x^T dy over `count` pixels.
-  void add_product(const float* x, const float* dy, int64_t count,
-                   int64_t channels, int64_t columns, float* sums,
-                   bool accumulate) const {
-    const RowTiles tiles(channels, mk_.max_rows);
-    for (int64_t j = 0; j < columns; j += 2 * mk_.lanes) {
-      const int64_t width = std::min<int64_t>(2 * mk_.lanes, columns - j);
-      const float* b = dy + j;
-      for (int64_t t = 0; t < tiles.count; t++) {
-        const int rows = tiles.size(t);
-        const float* a = x + tiles.begin(t);
-        float* c[kMaxTileRows];
-        for (int i = 0; i < rows; i++)
-          c[i] = sums + (tiles.begin(t) + i) * d_.k + j;
-        prefetch_tile(c, rows, width);
-        mk_.columns[width <= mk_.lanes ? 1 : 2][rows](
-            {1,
-             count,
-             &a,
-             x_row_,
-             &b,
-             dy_row_,
-             {c, width, nullptr, accumulate, Activation::none}});
-      }
     }
   }
 

@@ -78,9 +78,11 @@ class WinogradBackwardWeight {
         const int64_t i = task / parts.count;
         const int64_t part = task % parts.count;
         const int64_t row = parts.begin(part);
-        add_product(v.of(0) + i * v_plane_ + row, m.of(0) + i * m_plane_, count,
-                    parts.size(part), sums.of(0) + (i * d_.c + row) * columns_,
-                    block > 0);
+        add_transposed_product(
+            mk_,
+            {count, parts.size(part), columns_, v.of(0) + i * v_plane_ + row,
+             v_row_, m.of(0) + i * m_plane_, m_row_,
+             sums.of(0) + (i * d_.c + row) * columns_, columns_, block > 0});
       });
     }
     bias_gradient({biases.of(0), blocks_ > 1 ? biases.of(1) - biases.of(0) : 0,
@@ -111,32 +113,6 @@ class WinogradBackwardWeight {
     wk_.gradient(cut_out(b_.dy + at.n * d_.p * d_.q * d_.k, d_.p, d_.q, d_.k,
                          at.top, at.left, wk_.m, edge),
                  {m, a_ * m_plane_, m_plane_}, d_.k);
-  }
-
-  // sums (channels x columns) += V^T M over `count` tiles.
-  void add_product(const float* v, const float* m, int64_t count,
-                   int64_t channels, float* sums, bool accumulate) const {
-    const RowTiles tiles(channels, mk_.max_rows);
-    for (int64_t j = 0; j < columns_; j += 2 * mk_.lanes) {
-      const int vectors = columns_ - j <= mk_.lanes ? 1 : 2;
-      const float* b = m + j;
-      for (int64_t t = 0; t < tiles.count; t++) {
-        const int rows = tiles.size(t);
-        const float* a = v + tiles.begin(t);
-        float* c[kMaxTileRows];
-        for (int i = 0; i < rows; i++)
-          c[i] = sums + (tiles.begin(t) + i) * columns_ + j;
-        prefetch_tile(c, rows, vectors * mk_.lanes);
-        mk_.columns[vectors][rows](
-            {1,
-             count,
-             &a,
-             v_row_,
-             &b,
-             m_row_,
-             {c, vectors * mk_.lanes, nullptr, accumulate, Activation::none}});
-      }
-    }
   }
 
   void transform_back(const float* sums, int64_t channel,

@@ -137,4 +137,43 @@ struct RowTiles {
   int64_t rows_;
 };
 
+// c (channels x columns) [+]= a^T b over `depth` rows of both; rows of b are
+// readable to full vectors.
+struct TransposedProduct {
+  int64_t depth, channels, columns;
+  const float* a;
+  int64_t a_row;
+  const float* b;
+  int64_t b_row;
+  float* c;
+  int64_t c_row;
+  bool accumulate;
+};
+
+inline void add_transposed_product(const MicroKernels& mk,
+                                   const TransposedProduct& p) {
+  const RowTiles tiles(p.channels, mk.max_rows);
+  for (int64_t j = 0; j < p.columns; j += 2 * mk.lanes) {
+    const int64_t left = p.columns - j;
+    const int64_t width = left < 2 * mk.lanes ? left : 2 * mk.lanes;
+    const float* b = p.b + j;
+    for (int64_t t = 0; t < tiles.count; t++) {
+      const int rows = tiles.size(t);
+      const float* a = p.a + tiles.begin(t);
+      float* c[kMaxTileRows];
+      for (int i = 0; i < rows; i++)
+        c[i] = p.c + (tiles.begin(t) + i) * p.c_row + j;
+      prefetch_tile(c, rows, width);
+      mk.columns[width <= mk.lanes ? 1 : 2][rows](
+          {1,
+           p.depth,
+           &a,
+           p.a_row,
+           &b,
+           p.b_row,
+           {c, width, nullptr, p.accumulate, Activation::none}});
+    }
+  }
+}
+
 }  // namespace tw::cpu
