@@ -9,8 +9,8 @@
 // stride of what is there would map many rows on few cache sets. Small and
 // skinny products, which are what networks are made of, pack nothing.
 //
-// K is cut the same way for every thread count and never shared among threads,
-// so the bits of C do not depend on it.
+// K is cut the same way for every thread count, and sums of its parts are added
+// in order, so the bits of C do not depend on it.
 #include "cpu/gemm.h"
 
 #include <algorithm>
@@ -36,6 +36,11 @@ constexpr int kRowsPerBlock = 112;      // MC
 constexpr double kFlopsPerTask = 5e5;
 constexpr double kBytesPerTask = 512 << 10;  // of B, where there are few rows
 constexpr double kMostTasks = 48;
+// A part of the depth is worth about a thread's waking, and is deep enough that
+// its sums are few beside its part of B.
+constexpr double kFlopsPerDepthPart = 1.1e6;
+constexpr double kPartDepthPerRow = 4;
+constexpr double kMostDepthParts = 16;
 // A stride of a power of two maps rows on the same cache sets; one line more
 // spreads them.
 constexpr int64_t kPad = 16;
@@ -134,6 +139,16 @@ class Panels {
   int64_t begin_ = 0, end_ = 0, k0_ = 0, depth_ = 0;
 };
 
+// Of C: few rows leave registers for four vectors.
+struct Tiling {
+  Tiling(const GemmProblem& p, const MicroKernels& mk) {
+    const bool wide = p.m <= mk.max_rows_wide && p.n > 2 * mk.lanes;
+    vectors = wide ? 4 : 2;
+    max_rows = wide ? mk.max_rows_wide : mk.max_rows;
+  }
+  int vectors, max_rows;
+};
+
 struct RowBlock {
   int64_t begin, rows;
 };
@@ -203,12 +218,11 @@ void multiply_block(const GemmProblem& p, const MicroKernels& mk, int max_rows,
 template <const MicroKernels& mk>
 void run_blocked(const GemmProblem& p) {
   if (p.m == 0 || p.n == 0) return;
-  const bool wide = p.m <= mk.max_rows_wide && p.n > 2 * mk.lanes;
-  const int vectors = wide ? 4 : 2;
-  const int max_rows = wide ? mk.max_rows_wide : mk.max_rows;
+  const Tiling tiling(p, mk);
+  const int max_rows = tiling.max_rows;
   const int threads = threads_for_flops(2.0 * p.m * p.n * (p.k + 1));
 
-  Panels panels(p, mk, vectors);
+  Panels panels(p, mk, tiling.vectors);
   const RowTiles blocks(p.m,
                         max_rows * std::max<int>(1, kRowsPerBlock / max_rows));
   const int64_t block_rows = ceil_div(p.m, blocks.count);
@@ -263,6 +277,65 @@ void run_blocked(const GemmProblem& p) {
   }
 }
 
+// How many parts of the depth are multiplied apart, by the shape alone. Cut by
+// columns instead, all threads would read lines of all of B's rows; where B is
+// a layer's weights, the optimizer's threads, which have each a range of rows,
+// would then take every line back from another core, the dearest thing there is
+// where cores do not share a cache.
+int64_t depth_parts(const GemmProblem& p) {
+  const double most =
+      std::min({2.0 * p.m * p.n * p.k / kFlopsPerDepthPart,
+                p.k / (kPartDepthPerRow * p.m), kMostDepthParts});
+  int64_t parts = 1;
+  while (2 * parts <= most) parts *= 2;
+  return parts;
+}
+
+template <const MicroKernels& mk>
+const char* slower_split_depth(const GemmProblem& p) {
+  if (p.transpose_b) return "B's rows are columns";
+  if (p.m > 4 * mk.max_rows) return "rows enough to pack B for";
+  return p.m > 0 && depth_parts(p) > 1 ? nullptr : "not deep enough";
+}
+
+template <const MicroKernels& mk, const FewRowsKernels& few>
+void run_split_depth(const GemmProblem& p) {
+  if (p.m == 0 || p.n == 0) return;
+  const int64_t parts = depth_parts(p);
+  const int threads = threads_for_flops(2.0 * p.m * p.n * (p.k + 1));
+  const Tiling tiling(p, mk);
+  const size_t packed_floats = Panels(p, mk, tiling.vectors).size();
+  const Scratch packed(packed_floats, threads);
+  const Scratch sums(static_cast<size_t>(p.m * p.n * (parts - 1)), 1);
+  parallel_for(parts, threads, [&](int64_t part, int worker) {
+    GemmProblem q = p;
+    if (parts > 1) q.bias = nullptr, q.activation = Activation::none;
+    if (part > 0) {
+      q.c = sums.of(0) + (part - 1) * p.m * p.n;
+      q.accumulate = false;
+    }
+    Panels panels(p, mk, tiling.vectors);
+    panels.use(packed.of(worker));
+    const int64_t begin = p.k * part / parts, end = p.k * (part + 1) / parts;
+    const int64_t k_blocks =
+        std::max<int64_t>(1, ceil_div(end - begin, kDepthBlock));
+    for (int64_t j0 = 0; j0 < p.n; j0 += kColumnBlock)
+      for (int64_t kb = 0; kb < k_blocks; kb++) {
+        const int64_t k0 = begin + (end - begin) * kb / k_blocks;
+        const int64_t k1 = begin + (end - begin) * (kb + 1) / k_blocks;
+        const RowBlock rows{0, p.m};
+        const ABlock a = block_of_a(p, rows, k0, k1 - k0, nullptr);
+        panels.set_block(j0, std::min(p.n, j0 + kColumnBlock), k0, k1 - k0);
+        for (int64_t j = 0; j < panels.count(); j++) {
+          if (panels.copied(j)) panels.pack(j);
+          multiply_block(q, mk, tiling.max_rows, a, rows, k1 - k0,
+                         panels.panel(j), kb == 0, kb == k_blocks - 1);
+        }
+      }
+  });
+  add_parts(p, few, sums.of(0), parts - 1);
+}
+
 template <const FewRowsKernels& kernels>
 void few_rows(const GemmProblem& p) {
   run_few_rows(p, kernels);
@@ -272,14 +345,23 @@ const Algorithm<GemmProblem> kAlgorithms[] = {
 #if defined(__x86_64__)
     {"few_rows_avx512", Isa::avx512, refuse_many_rows,
      few_rows<avx512::kFewRowsKernels>, slower_few_rows},
+    {"split_depth_avx512", Isa::avx512, refuse_none,
+     run_split_depth<avx512::kMicroKernels, avx512::kFewRowsKernels>,
+     slower_split_depth<avx512::kMicroKernels>},
     {"blocked_avx512", Isa::avx512, refuse_none,
      run_blocked<avx512::kMicroKernels>},
     {"few_rows_avx2", Isa::avx2, refuse_many_rows,
      few_rows<avx2::kFewRowsKernels>, slower_few_rows},
+    {"split_depth_avx2", Isa::avx2, refuse_none,
+     run_split_depth<avx2::kMicroKernels, avx2::kFewRowsKernels>,
+     slower_split_depth<avx2::kMicroKernels>},
     {"blocked_avx2", Isa::avx2, refuse_none, run_blocked<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
     {"few_rows_neon", Isa::neon, refuse_many_rows,
      few_rows<neon::kFewRowsKernels>, slower_few_rows},
+    {"split_depth_neon", Isa::neon, refuse_none,
+     run_split_depth<neon::kMicroKernels, neon::kFewRowsKernels>,
+     slower_split_depth<neon::kMicroKernels>},
     {"blocked_neon", Isa::neon, refuse_none, run_blocked<neon::kMicroKernels>},
 #endif
     {"ref", Isa::ref, refuse_none, ref::gemm},

@@ -45,8 +45,9 @@ int64_t tasks_for_bytes(const GemmProblem& p) {
 }
 
 // The tasks' sums are added in order by the same kernel, times one.
-void add_parts(const GemmProblem& p, const FewRowsKernels& kernels,
-               const float* parts, int64_t count, int64_t begin, int64_t end) {
+void add_columns(const GemmProblem& p, const FewRowsKernels& kernels,
+                 const float* parts, int64_t count, int64_t begin,
+                 int64_t end) {
   float ones[kMostTasks];
   std::fill_n(ones, count, 1.0f);
   for (int64_t i = 0; i < p.m; i++) {
@@ -81,16 +82,22 @@ void run_streamed(const GemmProblem& p, const FewRowsKernels& kernels,
     if (parts > 1) t.bias = nullptr, t.activation = Activation::none;
     kernels.streamed(t);
   });
-  if (parts == 1) return;
-  parallel_for(column_blocks,
-               threads_for_bytes(sizeof(float) * p.m * p.n * parts),
-               [&](int64_t block, int) {
-                 add_parts(p, kernels, sums.of(0), parts - 1, begin_of(block),
-                           begin_of(block + 1));
-               });
+  add_parts(p, kernels, sums.of(0), parts - 1);
 }
 
 }  // namespace
+
+void add_parts(const GemmProblem& p, const FewRowsKernels& kernels,
+               const float* parts, int64_t count) {
+  if (count == 0) return;
+  const int64_t column_blocks = ceil_div(p.n, kStreamedColumns);
+  parallel_for(
+      column_blocks, threads_for_bytes(sizeof(float) * p.m * p.n * (count + 1)),
+      [&](int64_t block, int) {
+        add_columns(p, kernels, parts, count, p.n * block / column_blocks,
+                    p.n * (block + 1) / column_blocks);
+      });
+}
 
 void run_few_rows(const GemmProblem& p, const FewRowsKernels& kernels) {
   if (p.m == 0 || p.n == 0) return;

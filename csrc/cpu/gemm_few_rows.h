@@ -35,6 +35,11 @@ struct GemmProblem;
 
 void run_few_rows(const GemmProblem& problem, const FewRowsKernels& kernels);
 
+// Adds `count` matrices that follow on each other to C, in their order, then
+// bias and activation. Nothing happens where there are none.
+void add_parts(const GemmProblem& problem, const FewRowsKernels& kernels,
+               const float* parts, int64_t count);
+
 // As an Algorithm asks it (algorithm.h).
 const char* refuse_many_rows(const GemmProblem& problem);
 const char* slower_few_rows(const GemmProblem& problem);

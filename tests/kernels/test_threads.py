@@ -32,6 +32,7 @@ def gemm() -> Results:
         kernels.gemm(a, b, bias=normal(9, 517), activation="gelu"),
         kernels.gemm(deep, deep, transpose_a=True),
         kernels.gemm(deep, normal(10, 24, 90)),
+        kernels.gemm(a[:32], b),
     )
 
 
