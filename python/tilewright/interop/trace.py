@@ -11,6 +11,7 @@ in place, is refused and not exported wrongly.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -168,6 +169,36 @@ def trace(caller: str, model: nn.Module, shapes: Sequence[Shape]) -> Trace:
         found.steps = _needed(found)
         _check(caller, model, found, _samples(rng, shapes, _OTHER_BATCH, dtype))
     return found
+
+
+def sample_shapes(caller: str, input_shape: Any) -> list[Shape]:
+    """The shape of a sample of each input, from one shape or several.
+
+    Raises
+    ------
+    TypeError
+        If it is no sequence of integers, or of such sequences.
+    ValueError
+        If an extent is not positive.
+    """
+    try:
+        given = list(input_shape)
+        several = bool(given) and not hasattr(given[0], "__index__")
+        shapes = [
+            tuple(operator.index(size) for size in shape)
+            for shape in (given if several else [given])
+        ]
+    except TypeError:
+        raise TypeError(
+            f"{caller}: input_shape must be of integers, or of one such shape for "
+            f"each input, got {input_shape!r}"
+        ) from None
+    for shape in shapes:
+        if not shape or min(shape) < 1:
+            raise ValueError(
+                f"{caller}: input_shape must be of one sample and positive, got {shape}"
+            )
+    return shapes
 
 
 class _Recorder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,14 @@ from tilewright.extras import require
 from tilewright.interop.onnx.functions import add_function
 from tilewright.interop.onnx.graph import Graph, Placed
 from tilewright.interop.onnx.operators import add_layer
-from tilewright.interop.trace import BATCH, Constant, Shape, Trace, Value, trace
+from tilewright.interop.trace import (
+    BATCH,
+    Constant,
+    Trace,
+    Value,
+    sample_shapes,
+    trace,
+)
 
 # What is used below is in it, and onnxruntime has had it since 1.17.
 _OPSET = 20
@@ -81,36 +87,6 @@ def export(
     found = trace("export", model, sample_shapes("export", input_shape))
     content = _model(onnx, Graph(onnx), found).SerializeToString()
     write_atomic(Path(path), content)
-
-
-def sample_shapes(caller: str, input_shape: Any) -> list[Shape]:
-    """The shape of a sample of each input, from one shape or several.
-
-    Raises
-    ------
-    TypeError
-        If it is no sequence of integers, or of such sequences.
-    ValueError
-        If an extent is not positive.
-    """
-    try:
-        given = list(input_shape)
-        several = bool(given) and not hasattr(given[0], "__index__")
-        shapes = [
-            tuple(operator.index(size) for size in shape)
-            for shape in (given if several else [given])
-        ]
-    except TypeError:
-        raise TypeError(
-            f"{caller}: input_shape must be of integers, or of one such shape for "
-            f"each input, got {input_shape!r}"
-        ) from None
-    for shape in shapes:
-        if not shape or min(shape) < 1:
-            raise ValueError(
-                f"{caller}: input_shape must be of one sample and positive, got {shape}"
-            )
-    return shapes
 
 
 def _model(onnx: Any, graph: Graph, found: Trace) -> Any:
