@@ -122,6 +122,43 @@ def test_functional_models_of_the_keras_spelling(kind, tmp_path):
     np.testing.assert_allclose(results(again, [x])[0], expected, atol=1e-6)
 
 
+class OwnLinear(nn.Linear):
+    pass
+
+
+class OwnNorm(nn.BatchNorm2d):
+    pass
+
+
+class Subclasses(nn.Module):
+    """Layers of classes of one's own, and ones with hooks, are seen as functions."""
+
+    def __init__(self):
+        self.conv, self.norm = nn.Conv2d(2, 3, 2), OwnNorm(3)
+        self.pool, self.fc = nn.AvgPool2d(2, padding=1), OwnLinear(18, 4)
+        self.pool.register_forward_hook(lambda module, args, y: y * 2.0)
+
+    def forward(self, x):
+        x = self.pool(F.leaky_relu(self.norm(self.conv(x)), 0.3))
+        return F.log_softmax(F.elu(self.fc(F.flatten(x, 1)), 0.4))
+
+
+def test_layers_of_other_classes(tmp_path):
+    tw.manual_seed(0)
+    model = Subclasses().eval()
+    model.norm.running_mean[...] = [0.1, -0.2, 0.3]
+    model.norm.running_var[...] = [0.5, 2, 1]
+    x = random(4, 5, 4, 2)
+    expected = results(model, [x])[0]
+    interop.onnx.export(model, tmp_path / "m.onnx", (5, 4, 2))
+    assert len(model.pool._hooks) == 1
+    names = [i.name for i in onnx.load(tmp_path / "m.onnx").graph.initializer]
+    assert {"conv.weight", "norm.weight", "fc.weight", "fc.bias"} <= set(names)
+    np.testing.assert_allclose(run(tmp_path / "m.onnx", [x])[0], expected, atol=1e-5)
+    again = interop.onnx.load(tmp_path / "m.onnx")
+    np.testing.assert_allclose(results(again, [x])[0], expected, atol=1e-5)
+
+
 class Looks(nn.Module):
     def forward(self, x):
         return x * float(np.mean(x.data if isinstance(x, tw.Tensor) else x))

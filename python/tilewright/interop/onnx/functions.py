@@ -358,10 +358,17 @@ def _weighted(kind: type[nn.Module]) -> Writer:
             bias=None if bias is None else SimpleNamespace(data=bias.array),
             **{key: options[key] for key in options if key != "activation"},
         )
-        after = options.get("activation", "none")
-        return y if after == "none" else _activation(graph, [y], {"kind": after}, shape)
+        return _activated(graph, y, options, shape)
 
     return put
+
+
+def _activated(
+    graph: Graph, y: Placed, options: dict[str, Any], shape: Shape
+) -> Placed:
+    """What the function did in the same pass."""
+    kind = options.get("activation", "none")
+    return y if kind == "none" else _activation(graph, [y], {"kind": kind}, shape)
 
 
 def _prefix(name: str) -> str:
@@ -377,7 +384,7 @@ def _batch_norm(
         raise ValueError(
             "export: batch_norm of the batch's own values has none in ONNX"
         )
-    return _as_layer(
+    y = _as_layer(
         nn.BatchNorm2d,
         graph,
         x,
@@ -390,6 +397,7 @@ def _batch_norm(
         running_var=variance,
         eps=options["eps"],
     )
+    return _activated(graph, y, options, shape)
 
 
 def _pool2d(kind: type[nn.Module]) -> Writer:
