@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tilewright import nn
 from tilewright.interop.row import layers
 from tilewright.interop.trace import Constant, Step, Value, sample_shapes, trace
-from tilewright.nn.fusion import is_plain
 
 Array = NDArray[Any]
 # Behind these no feature belongs to a pixel any more.
@@ -86,12 +85,11 @@ def channels_first(pixels: int, channels: int) -> Array:
 
 def _is_row(model: nn.Module) -> bool:
     """Whether it is a Sequential of our layers, or one such layer."""
-    if not is_plain(model) or not type(model).__module__.startswith("tilewright.nn."):
+    try:
+        layers("", model)
+    except ValueError:
         return False
-    children = list(model.children())
-    if not children:
-        return True
-    return type(model) is nn.Sequential and all(map(_is_row, children))
+    return True
 
 
 def _of_row(caller: str, model: nn.Module) -> dict[str, Array]:

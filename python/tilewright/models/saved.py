@@ -113,8 +113,12 @@ def _about(path: Path, text: str) -> tuple[str, list[str]]:
         about = None
     if isinstance(about, dict):
         name, classes = about.get("name"), about.get("classes")
-        named = isinstance(name, str) and isinstance(classes, list)
-        if named and classes and all(isinstance(each, str) for each in classes):
+        if (
+            isinstance(name, str)
+            and isinstance(classes, list)
+            and classes
+            and all(isinstance(each, str) for each in classes)
+        ):
             return name, classes
     raise ValueError(
         f"{path}: does not say which model it is; expected a file written by "

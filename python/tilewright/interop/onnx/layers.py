@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import nn
+from tilewright.interop.flattening import channels_first
 from tilewright.interop.onnx import read_functions as functions
 from tilewright.interop.onnx.graph import TO_FIRST, TO_LAST
 from tilewright.interop.onnx.nodes import Node, UnsupportedError
@@ -223,10 +224,10 @@ def _batch_norm(state: State, node: Node) -> None:
 
 def _flatten(state: State, node: Node) -> None:
     node.only(axis=1)
-    flatten(state, node)
+    _joined(state, node)
 
 
-def flatten(state: State, node: Node) -> None:
+def _joined(state: State, node: Node) -> None:
     """Join all axes but the batch's, or leave out extents of 1."""
     x = state.value(node)
     if x.pooled:
@@ -242,7 +243,7 @@ def flatten(state: State, node: Node) -> None:
             raise UnsupportedError(f"{node}: the extents of its input are unknown")
         pixels = int(np.prod([size or 0 for size in extents]))
         if 1 not in (pixels, channels):
-            order = np.arange(pixels * channels).reshape(pixels, channels).T.reshape(-1)
+            order = channels_first(pixels, channels)
     state.add(nn.Flatten(), node, replace(x, first=False, order=order))
 
 
@@ -255,7 +256,7 @@ def _reshape(state: State, node: Node) -> None:
         inner = [each for each in (x.shape or ())[1:] if each is not None]
         whole = len(inner) == x.rank - 1 and np.prod(inner) in (size, wanted[1])
         if wanted[0] == 0 or wanted[1] == -1 or whole or x.rank == 2:
-            flatten(state, node)
+            _joined(state, node)
             return
     start = wanted.index(-1) if wanted.count(-1) == 1 else 0
     end = start + x.rank - len(wanted)
@@ -275,7 +276,7 @@ def _reshape(state: State, node: Node) -> None:
 def _squeeze(state: State, node: Node) -> None:
     x, axes = state.value(node), node.numbers(1, "axes")
     if x.pooled and axes in (None, [2, 3], [-2, -1], [3, 2]):
-        flatten(state, node)
+        _joined(state, node)
         return
     functions.squeeze(state, node, axes)
 
