@@ -302,6 +302,20 @@ WEIGHTS = {"w": random(4, 2, 3, 3), "b": random(4)}
             [node("MaxPool", "in", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)],
             {},
         ),
+        *(
+            ([node(kind, "in", *names, auto_pad=pad, strides=[2, 1], **more)], weights)
+            for pad in ("SAME_UPPER", "SAME_LOWER", "VALID")
+            for kind, names, weights, more in (
+                ("Conv", ["w", "b"], WEIGHTS, {"dilations": [1, 1]}),
+                ("MaxPool", [], {}, {"kernel_shape": [3, 2]}),
+                (
+                    "AveragePool",
+                    [],
+                    {},
+                    {"kernel_shape": [3, 2], "count_include_pad": 1},
+                ),
+            )
+        ),
         ([node("Flatten", "in")], {}),  # ends with features of channels first
         ([*CONV, node("GlobalAveragePool", "c")], WEIGHTS),
         (

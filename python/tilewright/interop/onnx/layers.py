@@ -31,8 +31,8 @@ def _conv(state: State, node: Node) -> None:
     extents = ((R - 1) * dilation[0] + 1, (S - 1) * dilation[1] + 1)
     bias = node.constant(2)
     padding = _conv_padding(x, node, extents, stride)
-    if padding is None:
-        x, padding = _framed(state, x, node, 0.0), (0, 0)
+    if len(padding) == 4 and not isinstance(padding, str):
+        x, padding = _framed(state, x, padding, 0.0), (0, 0)
     layer = nn.Conv2d(
         group_channels * groups,
         K,
@@ -61,29 +61,54 @@ def _add(
 
 def _conv_padding(
     x: Read, node: Node, extents: tuple[int, int], stride: tuple[int, ...]
-) -> tuple[int, int] | str | None:
-    """Padding of a convolution: a pair, or TensorFlow's; None for none of ours."""
-    automatic = node.options.get("auto_pad", b"NOTSET").decode()
-    if automatic == "SAME_UPPER":
+) -> tuple[int, int] | str | tuple[int, int, int, int]:
+    """Padding of a convolution: a pair, or TensorFlow's; four where no layer has it."""
+    if node.options.get("auto_pad") == b"SAME_UPPER":
         return "same"
-    if automatic == "VALID":
-        return 0, 0
-    if automatic != "NOTSET":
-        raise UnsupportedError(f"{node}: auto_pad {automatic} has no counterpart here")
-    top, left, bottom, right = node.options.get("pads", (0, 0, 0, 0))
+    pads = _pads(x, node, extents, stride)
+    top, left, bottom, right = pads
     if (top, left) == (bottom, right):
         return top, left
-    totals = [
-        None if size is None else max((-(-size // step) - 1) * step + extent - size, 0)
-        for size, step, extent in zip(x.extents[:2], stride, extents, strict=False)
-    ]
-    same = [(total // 2, total - total // 2) for total in totals if total is not None]
-    return "same" if same == [(top, bottom), (left, right)] else None
+    known = len(x.extents) > 1 and None not in x.extents[:2]
+    return "same" if known and pads == _same(x, node, extents, stride) else pads
 
 
-def _framed(state: State, x: Read, node: Node, value: float) -> Read:
-    """Images with the node's padding around them."""
-    top, left, bottom, right = node.options["pads"]
+def _pads(
+    x: Read, node: Node, extents: tuple[int, int], stride: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Padding of a window at the top, on the left, at the bottom, on the right."""
+    automatic = node.options.get("auto_pad", b"NOTSET")
+    if automatic == b"NOTSET":
+        top, left, bottom, right = node.options.get("pads", (0, 0, 0, 0))
+        return top, left, bottom, right
+    if automatic == b"VALID":
+        return 0, 0, 0, 0
+    top, left, bottom, right = _same(x, node, extents, stride)
+    if automatic == b"SAME_LOWER":
+        return bottom, right, top, left
+    return top, left, bottom, right
+
+
+def _same(
+    x: Read, node: Node, extents: tuple[int, int], stride: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """TensorFlow's padding: ``ceil(size / stride)`` outputs, an odd row at the end."""
+    totals = []
+    for axis in range(2):
+        size = x.extents[axis] if len(x.extents) > axis else None
+        if size is None:
+            raise UnsupportedError(f"{node}: the extents of its input are unknown")
+        last = (-(-size // stride[axis]) - 1) * stride[axis]
+        totals.append(max(last + extents[axis] - size, 0))
+    rows, columns = totals
+    return rows // 2, columns // 2, rows - rows // 2, columns - columns // 2
+
+
+def _framed(
+    state: State, x: Read, around: tuple[int, int, int, int], value: float
+) -> Read:
+    """Images with so many rows and columns of one value around them."""
+    top, left, bottom, right = around
     shape = x.shape
     if shape is not None:
         grown = (top + bottom, left + right)
@@ -93,50 +118,44 @@ def _framed(state: State, x: Read, node: Node, value: float) -> Read:
     return replace(state.apply("pad", [x], shape, pads=pads, value=value), first=True)
 
 
-def _window(node: Node) -> tuple[Any, Any, Any]:
-    """Window, stride and pads of a pooling."""
-    node.only(auto_pad=b"NOTSET", storage_order=0)
+def _window(
+    x: Read, node: Node
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int, int, int]]:
+    """Window, stride and padding of a pooling, whose outputs are rounded down."""
+    node.only(storage_order=0)
     if set(node.options.get("dilations", (1,))) != {1}:
         raise UnsupportedError(f"{node}: dilated windows have no counterpart here")
-    window = tuple(node.options["kernel_shape"])
-    stride = tuple(node.options.get("strides", (1, 1)))
-    return window, stride, tuple(node.options.get("pads", (0, 0, 0, 0)))
-
-
-def _rounds_down(x: Read, node: Node) -> None:
-    """Refuse rounding up where that gives more outputs, or could."""
-    if not node.options.get("ceil_mode", 0):
-        return
-    window, stride, pads = _window(node)
-    for axis in range(2):
-        size = x.extents[axis] if x.extents else None
-        if size is None:
-            node.only(ceil_mode=0)
-            return
-        rest = size + pads[axis] + pads[axis + 2] - window[axis]
-        if rest % stride[axis]:
-            node.only(ceil_mode=0)
+    rows, columns = node.options["kernel_shape"]
+    down, right = node.options.get("strides", (1, 1))
+    window, stride = (rows, columns), (down, right)
+    pads = _pads(x, node, window, stride)
+    if node.options.get("ceil_mode", 0):
+        for axis in range(2):
+            size = x.extents[axis] if len(x.extents) > axis else None
+            whole = None if size is None else size + pads[axis] + pads[axis + 2]
+            if whole is None or (whole - window[axis]) % stride[axis]:
+                # There would be more outputs, or could be.
+                node.only(ceil_mode=0)
+    return window, stride, pads
 
 
 def _max_pool(state: State, node: Node) -> None:
     x = state.images(node)
-    _rounds_down(x, node)
-    window, stride, (top, left, bottom, right) = _window(node)
-    padding = (top, left)
-    if padding != (bottom, right):
-        x, padding = _framed(state, x, node, -np.inf), (0, 0)
+    window, stride, pads = _window(x, node)
+    padding = pads[:2]
+    if padding != pads[2:]:
+        x, padding = _framed(state, x, pads, -np.inf), (0, 0)
     state.add(nn.MaxPool2d(window, stride, padding), node, x)
 
 
 def _average_pool(state: State, node: Node) -> None:
     x = state.images(node)
-    _rounds_down(x, node)
-    window, stride, (top, left, bottom, right) = _window(node)
-    padding, count = (top, left), bool(node.options.get("count_include_pad", 0))
-    if padding != (bottom, right):
+    window, stride, pads = _window(x, node)
+    padding, count = pads[:2], bool(node.options.get("count_include_pad", 0))
+    if padding != pads[2:]:
         if not count:
             raise UnsupportedError(f"{node}: pads differ from side to side")
-        x, padding = _framed(state, x, node, 0.0), (0, 0)
+        x, padding = _framed(state, x, pads, 0.0), (0, 0)
     state.add(nn.AvgPool2d(window, stride, padding, count), node, x)
 
 
