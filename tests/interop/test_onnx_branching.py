@@ -462,3 +462,73 @@ def test_residual_network_exported_by_torch(tmp_path):
         expected = net(x).numpy()
     given = results(model, [x.permute(0, 2, 3, 1).contiguous().numpy()])[0]
     np.testing.assert_allclose(given, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["gated", "dense", "own", "picked"])
+def test_no_change_of_a_file_gets_past_the_checks(name, tmp_path):
+    path = tmp_path / "m.onnx"
+    interop.onnx.export(branching(name), path, BRANCHING[name][1])
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    # Where names, operators and options are; most of the rest is weights.
+    places = [i for i in range(len(content)) if content[i : i + 1].isascii()]
+    refused = 0
+    for _ in range(150):
+        changed = bytearray(content)
+        for at in rng.choice(places, 2):
+            changed[at] = rng.integers(0, 256)
+        path.write_bytes(changed)
+        try:
+            assert isinstance(interop.onnx.load(path), nn.Module)
+        except ValueError as error:
+            assert str(error).startswith(f"load: {path}: ")
+            refused += 1
+    assert refused > 10
+
+
+def test_operators_with_options_of_any_kind(tmp_path):
+    """Axes, pads and shapes that no value has: an error that names the node."""
+    rng = np.random.default_rng(1)
+    path, kind = tmp_path / "m.onnx", onnx.TensorProto.FLOAT
+    operators = {
+        "Concat": (1, ["axis"]),
+        "Gather": (1, ["axis"]),
+        "Pad": (1, []),
+        "ReduceMean": (1, ["keepdims"]),
+        "Reshape": (1, ["allowzero"]),
+        "Slice": (4, []),
+        "Softmax": (0, ["axis"]),
+        "Squeeze": (1, []),
+        "Transpose": (0, ["perm"]),
+        "Unsqueeze": (1, []),
+        "Expand": (1, []),
+    }
+    refused = read = 0
+    for _ in range(600):
+        name = str(rng.choice(list(operators)))
+        count, options = operators[name]
+        arrays = {
+            f"c{k}": rng.integers(-5, 9, rng.integers(0, 10)) for k in range(count)
+        }
+        chosen = {
+            key: rng.permutation(4).tolist()
+            if key == "perm"
+            else int(rng.integers(-6, 6))
+            for key in options
+        }
+        made = onnx.helper.make_graph(
+            [node("Relu", "in", out="r"), node(name, "r", *arrays, **chosen)],
+            "g",
+            [onnx.helper.make_tensor_value_info("in", kind, (None, 2, 4, 3))],
+            [onnx.helper.make_tensor_value_info("out", kind, None)],
+            [onnx.numpy_helper.from_array(a, key) for key, a in arrays.items()],
+        )
+        opsets = [onnx.helper.make_opsetid("", 20)]
+        model = onnx.helper.make_model(made, opset_imports=opsets, ir_version=9)
+        path.write_bytes(model.SerializeToString())
+        try:
+            assert isinstance(interop.onnx.load(path), nn.Module)
+            read += 1
+        except ValueError as error:
+            assert str(error).startswith(f"load: {path}: ")
+            refused += 1
+    assert refused > 100 and read > 50
