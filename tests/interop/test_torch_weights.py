@@ -246,6 +246,16 @@ def test_models_of_unknown_order_ask_for_a_shape(model):
         interop.torch.to_arrays(model)
 
 
+def test_single_layers_and_rows_with_a_shape():
+    layer = nn.Linear(3, 2)
+    arrays = interop.torch.to_arrays(layer, (3,))
+    np.testing.assert_array_equal(arrays["weight"], layer.weight.data.T)
+    row = network("flat")
+    for key, array in interop.torch.to_arrays(row).items():
+        with_shape = interop.torch.to_arrays(row, NETWORKS["flat"][1])
+        np.testing.assert_array_equal(array, with_shape[key])
+
+
 def test_models_without_convolutions_need_no_shape():
     arrays = interop.torch.to_arrays(Own())
     assert list(arrays) == ["layer.weight", "layer.bias"]

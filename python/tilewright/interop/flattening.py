@@ -132,7 +132,7 @@ def _traced(
         values = [each for each in step.operands if isinstance(each, Value)]
         given = [orders.get(id(each)) for each in values]
         name = _owner(step)
-        if name in known and _features(known[name]):
+        if name is not None and _features(known[name]):
             if name in found and not _same(found[name], given[0]):
                 raise ValueError(
                     f"{caller}: {name} is used for features of images that were "
@@ -148,10 +148,15 @@ def _traced(
     return {name: order for name, order in found.items() if order is not None}
 
 
-def _owner(step: Step) -> str:
+def _owner(step: Step) -> str | None:
     """The layer that is called, or whose weight a function is called with."""
-    weights = [x.name for x in step.operands if isinstance(x, Constant) and x.name]
-    return step.name or (weights[0].rpartition(".")[0] if weights else "")
+    if isinstance(step.action, nn.Module):
+        return step.name
+    if step.kind not in ("Linear", "BatchNorm"):
+        return None
+    weight = step.operands[1]
+    named = isinstance(weight, Constant) and weight.name
+    return weight.name.rpartition(".")[0] if named else None
 
 
 def _same(a: Array | None, b: Array | None) -> bool:
