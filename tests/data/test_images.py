@@ -1,3 +1,7 @@
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 
@@ -126,6 +130,45 @@ def test_broken_image_in_a_folder_is_named_or_skipped(tmp_path, caplog, colour):
     assert told == [broken]
     with pytest.raises(ValueError, match="on_error must be 'raise', 'skip' or a func"):
         load_folder(tmp_path, on_error="ignore")
+
+
+def damaged(kind):
+    """Content of an image file that is none, or none any more."""
+    pixels = np.random.default_rng(1).integers(0, 256, (90, 80, 3)).astype(np.uint8)
+    buffer = io.BytesIO()
+    kinds = {"cut jpeg": "JPEG", "cut tiff": "TIFF"}
+    Image.fromarray(pixels).save(buffer, kinds.get(kind, "PNG"))
+    content = buffer.getvalue()
+    if kind.startswith("cut"):
+        return content[: len(content) // 2]
+    if kind == "zeros":
+        return content[:200] + bytes(300) + content[500:]
+    if kind == "bomb":  # says that it has 3.6 billion pixels
+        header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+        checksum = struct.pack(">I", zlib.crc32(header))
+        return content[:12] + header + checksum + content[33:]
+    return {"empty": b"", "text": b"<html>no image</html>"}[kind]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["cut png", "cut jpeg", "cut tiff", "zeros", "bomb", "empty", "text", "link"],
+)
+def test_whatever_is_wrong_with_an_image_it_is_named_or_skipped(tmp_path, kind):
+    broken = tree_with_a_broken_image(tmp_path)
+    # Not by its name alone is a file an image, nor a folder.
+    (tmp_path / "cat" / "more.png").mkdir()
+    broken.unlink()
+    if kind == "link":
+        broken.symlink_to(tmp_path / "nothing.png")
+    else:
+        broken.write_bytes(damaged(kind))
+    for colour in (False, True):
+        with pytest.raises((ValueError, FileNotFoundError)) as caught:
+            load_folder(tmp_path, colour=colour)
+        assert str(broken) in str(caught.value)
+        train, test, _ = load_folder(tmp_path, colour=colour, on_error="skip")
+        assert len(train) + len(test) == 19
 
 
 def test_photo_is_the_middle_square_in_colour(tmp_path):

@@ -25,6 +25,7 @@ NEEDS = {
     "how-to/tables.md": ["pandas", "sklearn"],
     "how-to/resume.md": ["safetensors"],
     "how-to/pictures.md": ["matplotlib"],
+    "how-to/datasets.md": ["pooch"],
     "how-to/models.md": ["onnx", "onnxruntime", "torch", "h5py", "safetensors"],
     "how-to/scikit-learn.md": ["sklearn"],
     "how-to/arrays.md": ["torch"],

@@ -9,7 +9,9 @@ import pytest
 
 NEEDS = {
     "dlpack": None,
+    "flattening": None,
     "row": None,
+    "trace": None,
     "torch": None,
     "keras": "h5py",
     "sklearn": "sklearn",

@@ -146,30 +146,25 @@ def test_matmul_and_add_are_one_layer(tmp_path):
     [
         ([("Cos", ["in"], {})], {}, r"node 'out' \(Cos\): the operator has no counter"),
         (
-            [("Conv", ["in", "w"], {"pads": [0, 0, 1, 0]})],
-            {"w": (1, 2, 3, 3)},
-            r"pads \(0, 0, 1, 0\) differ from side to side",
+            [("AveragePool", ["in"], {"kernel_shape": [2, 2], "pads": [0, 0, 1, 0]})],
+            {},
+            "pads differ from side to side",
         ),
         (
-            [("MaxPool", ["in"], {"kernel_shape": [2, 2], "ceil_mode": 1})],
+            [
+                (
+                    "MaxPool",
+                    ["in"],
+                    {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+                )
+            ],
             {},
             "ceil_mode must be 0, got 1",
         ),
-        (
-            [("Transpose", ["in"], {"perm": [3, 1, 2, 0]})],
-            {},
-            "no layer exchanges",
-        ),
         ([("Flatten", ["in"], {"axis": 2})], {}, "axis must be 1, got 2"),
-        ([("Flatten", ["in"], {})], {}, "ends with flattened images"),
-        ([("GlobalMaxPool", ["in"], {})], {}, "ends with pooled images"),
-        (
-            [("Conv", ["in", "in"], {})],
-            {},
-            "used more|damaged",
-        ),
-        ([("Add", ["in", "in"], {})], {}, "used more than once"),
-        ([("Gemm", ["in", "w"], {})], {"w": (72, 3)}, "damaged|features in the last"),
+        ([("Conv", ["in", "in"], {})], {}, "must be a constant|damaged"),
+        ([("Gemm", ["in", "w"], {})], {"w": (72, 3)}, "damaged"),
+        ([("Add", ["w", "w"], {})], {"w": (1, 2, 6, 6)}, "takes constants alone"),
     ],
 )
 def test_what_has_no_counterpart_is_named(nodes, weights, message, tmp_path):
@@ -177,17 +172,6 @@ def test_what_has_no_counterpart_is_named(nodes, weights, message, tmp_path):
     arrays = [(name, random(*shape)) for name, shape in weights.items()]
     write(tmp_path / "m.onnx", made, arrays)
     with pytest.raises(ValueError, match=message):
-        interop.onnx.load(tmp_path / "m.onnx")
-
-
-def test_branches_are_refused(tmp_path):
-    nodes = [
-        node("Relu", "in", out="a"),
-        node("Tanh", "a", out="b"),
-        node("Add", "a", "b"),
-    ]
-    write(tmp_path / "m.onnx", nodes)
-    with pytest.raises(ValueError, match="used more than once; only operat"):
         interop.onnx.load(tmp_path / "m.onnx")
 
 
@@ -215,7 +199,7 @@ def test_no_change_of_a_byte_gets_past_the_checks(tmp_path):
             changed[at] = rng.integers(0, 256)
         path.write_bytes(changed)
         try:
-            assert isinstance(interop.onnx.load(path), nn.Sequential)
+            assert isinstance(interop.onnx.load(path), nn.Module)
         except ValueError as error:
             assert str(error).startswith(f"load: {path}: ")
             refused += 1
@@ -237,17 +221,15 @@ def test_weights_in_other_files_are_not_followed(tmp_path):
         interop.onnx.load(model_path)
 
 
-class Own(nn.Module):
-    def forward(self, x):
-        return x
-
-
 @pytest.mark.parametrize(
     ("model", "shape", "message"),
     [
-        (Own(), (3,), "got Own"),
-        (nn.Linear(3, 2), (4,), "export: layer of the model: .*"),
-        (nn.Sequential(nn.ReLU(), nn.Linear(3, 2)), (4,), "export: layer 1: "),
+        (nn.Linear(3, 2), (4,), "export: linear: x has 4 features"),
+        (
+            nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(3, 2)),
+            (4,),
+            r"export: linear: x has 4 features .* \(after 1\)",
+        ),
         (nn.ReLU(), (), r"input_shape must be of one sample and positive, got \(\)"),
         (nn.Flatten(0), (3,), "Flatten from axis 0 joins samples"),
         (

@@ -98,6 +98,24 @@ HOSTILE = {
         {"a": {**TENSOR, "data_offsets": [0, 2**40]}}, bytes(16)
     ),
     "gap": written({"a": {**TENSOR, "data_offsets": [16, 32]}}, bytes(32)),
+    "negative offsets": written(
+        {"a": {**TENSOR, "data_offsets": [-16, 16]}}, bytes(16)
+    ),
+    "offsets that go back": written(
+        {"a": {**TENSOR, "data_offsets": [16, 0]}}, bytes(16)
+    ),
+    "two tensors of one name": written(
+        b'{"a":' + json.dumps(TENSOR).encode() + b',"a":{"dtype":"F32","shape":[4],'
+        b'"data_offsets":[16,32]}}',
+        bytes(32),
+    ),
+    "NaN for an extent": written(
+        b'{"a":{"dtype":"F32","shape":[NaN],"data_offsets":[0,16]}}', bytes(16)
+    ),
+    "half an extent": written({"a": {**TENSOR, "shape": [0.5, 8]}}, bytes(16)),
+    "names that are no text": written(b'{"\xff\xfe":3}'),
+    "header that is nested": written(b'{"a":' + DEEP.encode() + b"}"),
+    "metadata that is no text": written({"__metadata__": {"tilewright": 3}}),
     "unknown type": written({"a": {**TENSOR, "dtype": "X9"}}, bytes(16)),
     "more data": written({"a": TENSOR}, bytes(64)),
     "pickle": b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94.",

@@ -104,6 +104,78 @@ def test_top_k(k):
     assert metrics.TopKAccuracy(k)(outputs, targets).mean() == pytest.approx(expected)
 
 
+def test_top_k_where_outputs_are_equal():
+    # The target counts where fewer than k others are larger, wherever it stands among
+    # its equals; scikit-learn lets the order of the columns decide.
+    outputs = np.array([[0.5, 0.5, 0.5, 0.1], [0.2, 0.9, 0.2, 0.2], [1, 1, 0, 0]])
+    for k, expected in ((1, [1, 0, 1]), (2, [1, 1, 1]), (3, [1, 1, 1])):
+        for targets in ([0, 0, 0], [1, 2, 1], [2, 3, 1]):
+            given = metrics.top_k_accuracy(outputs, np.array(targets), k)
+            assert given.tolist() == [bool(each) for each in expected]
+    assert not metrics.top_k_accuracy(np.full((1, 3), np.nan), np.array([1]), 3)[0]
+    # Without equals both agree, whatever k is, and more than all is all.
+    rng = np.random.default_rng(4)
+    outputs = rng.permuted(np.tile(np.arange(6.0), (50, 1)), axis=1)
+    targets = rng.integers(0, 6, 50)
+    for k in range(1, 6):
+        expected = sklearn.top_k_accuracy_score(targets, outputs, k=k)
+        assert metrics.top_k_accuracy(outputs, targets, k).mean() == expected
+    assert metrics.top_k_accuracy(outputs, targets, 9).all()
+
+
+@pytest.mark.parametrize("missing", [None, 2, 4])
+def test_auc_where_many_outputs_are_equal(missing):
+    rng = np.random.default_rng(5)
+    scores, truth = rng.integers(0, 3, 80) / 2, rng.integers(0, 2, 80)
+    expected = sklearn.roc_auc_score(truth, scores)
+    assert gathered(metrics.AUC(), scores, truth) == pytest.approx(expected)
+    # All equal: nothing is known of any.
+    assert gathered(metrics.AUC(), np.full(80, 0.3), truth) == 0.5
+    shares, targets = (
+        rng.multinomial(8, np.full(5, 0.2), 80) / 8,
+        rng.integers(0, 5, 80),
+    )
+    if missing is not None:
+        targets[targets == missing] = 0
+    area = gathered(metrics.AUC(from_logits=False), shares, targets)
+    if missing is None:
+        expected = sklearn.roc_auc_score(targets, shares, multi_class="ovr")
+        assert area == pytest.approx(expected)
+    else:
+        assert np.isnan(area)  # scikit-learn raises an error
+
+
+@pytest.mark.parametrize("average", ["macro", "micro", "weighted"])
+@pytest.mark.parametrize(("ours", "theirs"), SCORES)
+@pytest.mark.parametrize("case", ["one", "swapped", "never predicted", "all right"])
+def test_scores_where_classes_are_absent(case, ours, theirs, average):
+    predicted, targets = {
+        "one": ([2, 2, 2], [2, 2, 2]),
+        "swapped": ([1, 1, 0], [0, 0, 1]),
+        "never predicted": ([0, 0, 0, 3], [0, 1, 2, 0]),
+        "all right": ([0, 1, 2, 3], [0, 1, 2, 3]),
+    }[case]
+    outputs = np.eye(5)[predicted]
+    expected = getattr(sklearn, theirs)(
+        targets, predicted, average=average, zero_division=0
+    )
+    given = gathered(ours(average), outputs, np.array(targets))
+    assert given == pytest.approx(expected)
+
+
+def test_batches_of_nothing_and_of_one():
+    outputs, targets = several(size=40)
+    for metric in (metrics.F1(), metrics.AUC(), metrics.Recall("micro")):
+        whole = gathered(metric, outputs, targets)
+        metric.reset()
+        assert np.isnan(metric.result())
+        metric.update(outputs[:0], targets[:0])
+        for row in range(40):
+            metric.update(outputs[row : row + 1], targets[row : row + 1])
+        metric.update(outputs[:0], targets[:0])
+        assert metric.result() == pytest.approx(whole)
+
+
 def test_accuracies():
     scores, truth = binary()
     expected = sklearn.accuracy_score(truth, scores > 0.5)

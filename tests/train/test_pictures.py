@@ -51,6 +51,57 @@ def test_occlusion_is_the_loss_of_probability(trained):
     np.testing.assert_array_equal(heat[:, 4, 0], heat[:, 7, 3])
 
 
+class Branching(nn.Module):
+    """One activation for all, a convolution used twice, one beside the logits."""
+
+    def __init__(self):
+        self.stem, self.body = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 3, 3, padding=1)
+        self.relu, self.aside = nn.ReLU(), nn.Conv2d(3, 2, 1)
+        self.hidden, self.out = nn.Linear(3, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        x = self.relu(self.stem(x))
+        for _ in range(2):
+            x = x + self.relu(self.body(x))
+        self.seen = self.aside(x)
+        rows = nn.functional.global_avg_pool2d(x)
+        return self.out(self.relu(self.hidden(rows)))
+
+
+def test_grad_cam_of_networks_that_branch():
+    tw.manual_seed(2)
+    model, x = Branching(), np.random.default_rng(0).random((3, 8, 7, 1), np.float32)
+    heat = pictures.grad_cam(model, x)
+    assert heat.shape == (3, 8, 7)
+    # By hand: from the last run of the body, for what follows is linear but for relu.
+    with tw.no_grad():
+        first = model.relu(model.stem(x))
+        second = first + model.relu(model.body(first))
+        maps = model.relu(model.body(second))
+        rows = model.hidden(nn.functional.global_avg_pool2d(second + maps))
+        scores = model.out(model.relu(rows)).data.argmax(1)
+    slope = ((rows.data > 0) * model.out.weight.data.T[scores]) @ (
+        model.hidden.weight.data.T
+    )
+    expected = np.maximum((maps.data * slope[:, None, None]).sum(-1), 0)
+    where = expected.reshape(3, -1).argmax(1)
+    assert heat.reshape(3, -1).max(1).tolist() == [
+        float(bool(expected[k].max() > 0)) for k in range(3)
+    ]
+    assert (expected.reshape(3, -1).max(1) > 0).any()
+    for k in np.flatnonzero(expected.reshape(3, -1).max(1)):
+        row, column = divmod(int(where[k]), expected.shape[2])
+        assert heat[k, round(row * 8 / 6), round(column * 7 / 5)] > 0.5
+    assert pictures.grad_cam(model, x, layer=model.body).shape == (3, 8, 7)
+    with pytest.raises(ValueError, match="returns images, on which the logits depend"):
+        pictures.grad_cam(model, x, layer=model.aside)
+    assert pictures.explanations(model, x, [0, 1, 2]).axes
+    titles = [a.get_title("left") for a in pictures.feature_maps(model, x[0]).axes]
+    assert [t for t in titles if t] == [
+        "layer stem", "layer body", "layer body", "layer aside"
+    ]  # fmt: skip
+
+
 def test_grad_cam_by_hand():
     # One pixel wide filters: channel 0 is the image, channel 1 its negative.
     model = nn.Sequential(

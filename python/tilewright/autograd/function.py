@@ -210,6 +210,8 @@ class Function:
             ctx.released = False
             ctx.shape = y.shape
             ctx.versions = _versions(ctx.saved, args, result)
+        if watch.applied is not None:
+            watch.applied(cls, args, options, result)
         return result
 
 

@@ -8,7 +8,7 @@ themselves (`Function.kernels_only`); whatever else writes to arrays reports it 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ class Watch:
 
 
 current: Watch | None = None
+# Called with each application: the Function, its arguments as they came, its options
+# and the resulting Tensor. For those who follow what a model computes.
+applied: Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None] | None = None
 
 
 def report(what: str) -> None:
@@ -65,3 +68,16 @@ def watching() -> Iterator[Watch]:
         yield current
     finally:
         current = before
+
+
+@contextlib.contextmanager
+def following(
+    function: Callable[[Any, tuple[Any, ...], dict[str, Any], Any], None],
+) -> Iterator[None]:
+    """Have a function called with each application inside of a ``with`` block."""
+    global applied
+    before, applied = applied, function
+    try:
+        yield
+    finally:
+        applied = before

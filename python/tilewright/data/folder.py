@@ -15,7 +15,7 @@ from tilewright.data.images import IMAGE_SUFFIXES, read_image, read_photo
 from tilewright.data.mnist import has_mnist_format, load_mnist_format
 
 # A file that cannot be read, and why.
-OnError = Callable[[Path, ValueError], object]
+OnError = Callable[[Path, Exception], object]
 
 
 class FolderData(NamedTuple):
@@ -49,9 +49,9 @@ def load_folder(
         Read images by `read_photo`, in colour, instead of by `read_image`, which makes
         them grey and light on dark, as MNIST's are.
     on_error : {"raise", "skip"} or callable, default "raise"
-        What becomes of an image that cannot be read: an error that names it; it is
-        left out, with a warning that names it in the log; or it is left out after a
-        call of ``on_error(path, error)``.
+        What becomes of an image that cannot be read, such as a link to nothing: an
+        error that names it; it is left out, with a warning that names it in the log;
+        or it is left out after a call of ``on_error(path, error)``.
 
     Returns
     -------
@@ -128,15 +128,17 @@ def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        entry for entry in folder.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in IMAGE_SUFFIXES and not entry.is_dir()
     )
 
 
-def _raise(path: Path, error: ValueError) -> None:
+def _raise(path: Path, error: Exception) -> None:
     raise error
 
 
-def _log(path: Path, error: ValueError) -> None:
+def _log(path: Path, error: Exception) -> None:
     logger.warning("load_folder: skipped: %s", error)
 
 
@@ -154,7 +156,7 @@ def _read(
                     x[row] = read_photo(path, size)
                 else:
                     x[row] = read_image(path, size).pixels
-            except ValueError as error:
+            except (ValueError, FileNotFoundError) as error:
                 on_error(path, error)
                 continue
             y[row] = label

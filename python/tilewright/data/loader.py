@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from tilewright import random
 from tilewright.data.dataset import ArrayDataset, Batch
+from tilewright.kernels import checks, get_num_threads
 from tilewright.kernels.gather import gatherer
 
 
@@ -23,7 +25,8 @@ class DataLoader:
 
     A shuffled batch is gathered while the one before it is in use, by threads of the
     pool that have nothing else to do: do not change the data set's arrays in the
-    middle of a pass.
+    middle of a pass. Transforms run ahead in threads of the loader. What it hands out
+    does not depend on how many there are.
 
     Parameters
     ----------
@@ -40,6 +43,11 @@ class DataLoader:
         Seed of the shuffling and of the data set's transform, ``0 <= seed < 2**64``.
         By default one is drawn from the global generator, so ``tw.manual_seed``
         governs it; without shuffling it is 0.
+    workers : int, optional
+        Threads that prepare batches ahead, each one batch; 0 for none. By default one,
+        if the data set's transform is made of steps of `data.augmentation` alone and
+        kernels may use more than one thread. Functions of one's own are then called
+        from other threads, and not always in the order of the batches.
 
     Attributes
     ----------
@@ -54,7 +62,7 @@ class DataLoader:
         If `dataset` is not an `ArrayDataset`, or `batch_size` not an integer.
     ValueError
         If the data set is empty, `batch_size` is below 1, `drop_last` would leave
-        no batch, or `seed` is out of range.
+        no batch, or `seed` or `workers` is out of range.
 
     Examples
     --------
@@ -75,6 +83,7 @@ class DataLoader:
         shuffle: bool = False,
         drop_last: bool = False,
         seed: int | None = None,
+        workers: int | None = None,
     ) -> None:
         if not isinstance(dataset, ArrayDataset):
             raise TypeError(
@@ -106,7 +115,10 @@ class DataLoader:
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
+        if workers is not None:
+            workers = checks.integer("DataLoader", "workers", workers, 0)
         self.seed = int(seed)
+        self.workers = workers
         self.epoch = 0
         self.position = 0
         self._resume_at = 0
@@ -162,7 +174,16 @@ class DataLoader:
         y : ndarray, shape (B, ...)
         """
         first, self._resume_at = self._resume_at, 0
-        batches = self._shuffled(first) if self.shuffle else self._in_order(first)
+        workers = self.workers
+        if workers is None:
+            ahead = getattr(self.dataset.transform, "repeatable", False)
+            workers = int(ahead and get_num_threads() > 1)
+        if workers:
+            batches = self._ahead(first, workers)
+        elif self.shuffle:
+            batches = self._shuffled(first)
+        else:
+            batches = self._in_order(first)
         for position, batch in enumerate(batches, first + 1):
             self.position = position
             yield batch
@@ -188,6 +209,26 @@ class DataLoader:
                 rows = order[batch * size : (batch + 1) * size]
                 coming = gather.begin(rows)
             yield dataset.transformed(x, y, here, self.seed, self.epoch)
+
+    def _ahead(self, first: int, workers: int) -> Iterator[Batch]:
+        """Each thread prepares a batch while the one before them is in use."""
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        order, size, dataset = self.order(self.epoch), self.batch_size, self.dataset
+        seed, epoch = self.seed, self.epoch
+        coming: deque[Future[Batch]] = deque()
+        threads = ThreadPoolExecutor(workers, "tilewright-data")
+        try:
+            for batch in range(first, len(self)):
+                rows = order[batch * size : (batch + 1) * size]
+                coming.append(threads.submit(dataset.gather, rows, seed, epoch))
+                if len(coming) > workers:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            # Also where the pass is left, or a transform has failed.
+            threads.shutdown(wait=True, cancel_futures=True)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""

@@ -41,6 +41,9 @@ class Normalizer:
     [[-1.0], [1.0]]
     """
 
+    # A batch depends on nothing else: a loader may make it at any time.
+    repeatable = True
+
     def __init__(self, train: ArrayDataset) -> None:
         preprocessing = require("sklearn.preprocessing", extra="sklearn")
         if train.x.ndim < 2 or not train.x.size:

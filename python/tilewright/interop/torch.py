@@ -3,7 +3,8 @@
 Convolution weights go between ``(R, S, C/groups, K)`` and ``(K, C/groups, R, S)``,
 linear ones between ``(in, out)`` and ``(out, in)``. A linear layer behind a Flatten of
 images sees its inputs in another order, ``(H, W, C)`` here and ``(C, H, W)`` there, and
-the rows of its weight are put in that order.
+the rows of its weight are put in that order. In modules that branch the features are
+followed through sums and concatenations.
 
     sd = tilewright.interop.torch.to_state_dict(model)      # torch tensors
     tilewright.interop.torch.load_state_dict(model, torch_model.state_dict())
@@ -22,21 +23,23 @@ from numpy.typing import NDArray
 
 from tilewright import nn
 from tilewright.extras import require
-from tilewright.interop.row import layers
+from tilewright.interop.flattening import flattened_orders
 from tilewright.nn.loading import LoadResult
 
 Array = NDArray[Any]
-# Behind these no feature belongs to a pixel any more.
-_MIXERS = (nn.Linear, nn.GlobalAvgPool2d, nn.GlobalMaxPool2d)
 
 
-def to_arrays(model: nn.Module) -> dict[str, Array]:
+def to_arrays(model: nn.Module, input_shape: Any = None) -> dict[str, Array]:
     """Weights as PyTorch lays them out, as NumPy arrays.
 
     Parameters
     ----------
     model : Module
-        A Sequential, or a model of the zoo made of them.
+        Of layers. A Parameter that belongs to none of them keeps its layout.
+    input_shape : sequence of int, or a sequence of them, optional
+        Of one sample, for several inputs one for each. Needed for a module with
+        convolutions that is no Sequential: by running it is found which linear layers
+        see flattened images (:func:`tilewright.interop.trace.trace`).
 
     Returns
     -------
@@ -49,7 +52,8 @@ def to_arrays(model: nn.Module) -> dict[str, Array]:
     TypeError
         If it is no Module.
     ValueError
-        If the order of its layers cannot be known.
+        If the order of its layers cannot be known without `input_shape`, or it does
+        not take such inputs.
 
     Examples
     --------
@@ -58,16 +62,16 @@ def to_arrays(model: nn.Module) -> dict[str, Array]:
     >>> {k: v.shape for k, v in interop.torch.to_arrays(model).items()}
     {'0.weight': (8, 1, 3, 3), '0.bias': (8,), '2.weight': (5, 32), '2.bias': (5,)}
     """
-    moves = {name: there for name, there, _ in _moves("to_arrays", model)}
+    moves = {name: there for name, there, _ in _moves("to_arrays", model, input_shape)}
     return {name: moves[name](array) for name, array in model.state_dict().items()}
 
 
-def to_state_dict(model: nn.Module) -> dict[str, Any]:
+def to_state_dict(model: nn.Module, input_shape: Any = None) -> dict[str, Any]:
     """Weights as a state dict for the same network in PyTorch.
 
     Parameters
     ----------
-    model : Module
+    model, input_shape
         As for `to_arrays`.
 
     Returns
@@ -87,7 +91,7 @@ def to_state_dict(model: nn.Module) -> dict[str, Any]:
     >>> state = interop.torch.to_state_dict(nn.Linear(3, 2))  # doctest: +SKIP
     """
     torch = require("torch", extra="torch")
-    arrays = to_arrays(model)
+    arrays = to_arrays(model, input_shape)
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
@@ -97,13 +101,14 @@ def load_state_dict(
     strict: bool = True,
     *,
     by: str = "name",
+    input_shape: Any = None,
 ) -> LoadResult:
     """Take over a state dict of the same network in PyTorch.
 
     Parameters
     ----------
     model : Module
-        A Sequential, or a model of the zoo made of them.
+        As for `to_arrays`.
     state_dict : dict of str to torch.Tensor or ndarray
         In PyTorch's layouts, such as ``torch_model.state_dict()`` or what `tw.load`
         reads from a safetensors file.
@@ -112,6 +117,8 @@ def load_state_dict(
     by : {"name", "order"}, default "name"
         Whether the arrays are matched by name, or by their order alone, for a network
         whose layers are named otherwise.
+    input_shape
+        As for `to_arrays`.
 
     Returns
     -------
@@ -124,7 +131,7 @@ def load_state_dict(
         If it is no dict of arrays, or an array's dtype cannot become the parameter's.
     ValueError
         If names, numbers or shapes do not match, or the order of the model's layers
-        cannot be known.
+        cannot be known without `input_shape`.
 
     Examples
     --------
@@ -145,7 +152,7 @@ def load_state_dict(
         )
     if by not in ("name", "order"):
         raise ValueError(f"{op}: by must be 'name' or 'order', got {by!r}")
-    moves = {name: here for name, _, here in _moves(op, model)}
+    moves = {name: here for name, _, here in _moves(op, model, input_shape)}
     own = list(model.state_dict())
     arrays = {str(name): _array(op, name, value) for name, value in state_dict.items()}
     if by == "order":
@@ -164,36 +171,28 @@ def load_state_dict(
 Move = Callable[[Array], Array]
 
 
-def _moves(caller: str, model: nn.Module) -> Iterator[tuple[str, Move, Move]]:
+def _moves(
+    caller: str, model: nn.Module, input_shape: Any
+) -> Iterator[tuple[str, Move, Move]]:
     """Name of each array, and how it is moved there and back here."""
-    channels = 0  # of the images in front of the layer, or of those flattened
-    flat = False
-    for name, layer in layers(caller, model):
-        spread = channels if flat and channels else 1
-        if isinstance(layer, nn.Conv2d):
-            channels, flat = layer.out_channels, False
-        elif isinstance(layer, _MIXERS):
-            channels = 0
-        elif isinstance(layer, nn.Flatten) and channels:
-            if (layer.start_axis, layer.end_axis) not in ((1, -1), (1, 3)):
-                raise ValueError(
-                    f"{caller}: Flatten of other axes than 1 to 3 puts images in an "
-                    "order that PyTorch's does not have"
-                )
-            flat = True
-        for key in layer.state_dict():
+    orders = flattened_orders(caller, model, input_shape)
+    moves: dict[int, tuple[Move, Move]] = {}
+    for name, layer in model.named_modules():
+        order = orders.get(name)
+        for key, value in layer._state(""):
             there: Move = _keep
             here: Move = _keep
-            if isinstance(layer, nn.Conv2d) and key == "weight":
+            if key == "weight" and isinstance(layer, nn.Conv2d):
                 there, here = _oihw, _hwio
-            elif isinstance(layer, nn.Linear):
-                if key == "weight":
-                    there, here = _out_in(spread), _in_out(spread)
-            elif spread > 1:
-                there, here = _channels_first(spread), _channels_last(spread)
-            yield f"{name}.{key}" if name else key, there, here
-        if isinstance(layer, nn.Linear):
-            flat = False
+            elif key == "weight" and isinstance(layer, nn.Linear):
+                there, here = _out_in(order), _in_out(order)
+            elif order is not None and isinstance(layer, nn.BatchNorm1d):
+                there, here = _reordered(order), _restored(order)
+            if "." not in key:
+                moves[id(value)] = there, here
+    # By the arrays, for one layer may have two names.
+    for name, value in model._state(""):
+        yield name, *moves[id(value)]
 
 
 def _keep(array: Array) -> Array:
@@ -210,38 +209,29 @@ def _hwio(weight: Array) -> Array:
     return np.ascontiguousarray(weight.transpose(2, 3, 1, 0))
 
 
-def _channels_first(channels: int) -> Move:
-    """Features flattened from (H, W, C), in the order of (C, H, W); first axis."""
+def _reordered(order: Array) -> Move:
+    """Features in PyTorch's order, along the first axis."""
 
     def move(array: Array) -> Array:
-        if not array.ndim or array.shape[0] % channels:
-            return array
-        pixels = array.reshape(-1, channels, *array.shape[1:])
-        return np.ascontiguousarray(pixels.swapaxes(0, 1)).reshape(array.shape)
+        fits = array.ndim and len(array) == len(order)
+        return np.ascontiguousarray(array[order]) if fits else array
 
     return move
 
 
-def _channels_last(channels: int) -> Move:
-    """The way back of `_channels_first`."""
-
-    def move(array: Array) -> Array:
-        if not array.ndim or array.shape[0] % channels:
-            return array
-        planes = array.reshape(channels, -1, *array.shape[1:])
-        return np.ascontiguousarray(planes.swapaxes(0, 1)).reshape(array.shape)
-
-    return move
+def _restored(order: Array) -> Move:
+    """The way back of `_reordered`."""
+    return _reordered(np.argsort(order))
 
 
-def _out_in(channels: int) -> Move:
-    move = _channels_first(channels)
+def _out_in(order: Array | None) -> Move:
+    move = _keep if order is None else _reordered(order)
     return lambda weight: np.ascontiguousarray(move(weight).T)
 
 
-def _in_out(channels: int) -> Move:
-    move = _channels_last(channels)
-    return lambda weight: np.ascontiguousarray(move(np.ascontiguousarray(weight.T)))
+def _in_out(order: Array | None) -> Move:
+    move = _keep if order is None else _restored(order)
+    return lambda weight: np.ascontiguousarray(move(weight.T))
 
 
 def _array(op: str, name: Any, value: Any) -> Array:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tilewright.models.registry import ModelEntry, model_entry
-from tilewright.nn import Module, save
+from tilewright.nn import Module, load, save
 from tilewright.safetensors_file import open_safetensors
 
 _METADATA_KEY = "tilewright.model"
@@ -85,7 +85,8 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged, or does not say which model it is.
+        If it is damaged, does not say which model it is, or its weights are those of
+        another.
     ImportError
         If safetensors is not installed.
     """
@@ -93,15 +94,33 @@ def load_model(path: str | os.PathLike[str]) -> SavedModel:
     if file_path.is_dir():
         file_path = file_path / "model.safetensors"
     with open_safetensors(file_path, "no such model file") as file:
-        metadata: dict[str, Any] = file.metadata() or {}
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _METADATA_KEY not in metadata:
-        raise ValueError(
-            f"{file_path}: does not say which model it is; expected a file written "
-            "by tilewright train --out"
-        )
-    about = json.loads(metadata[_METADATA_KEY])
-    model = model_entry(about["name"]).build(len(about["classes"]))
-    model.load_state_dict(weights)
+        metadata: dict[str, str] = file.metadata() or {}
+    name, classes = _about(file_path, metadata.get(_METADATA_KEY, ""))
+    try:
+        model = model_entry(name).build(len(classes))
+        model.load_state_dict(load(file_path))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{file_path}: {error}") from error
     model.eval()
-    return SavedModel(model, about["name"], about["classes"])
+    return SavedModel(model, name, classes)
+
+
+def _about(path: Path, text: str) -> tuple[str, list[str]]:
+    """The model's name and its classes, from the file's metadata."""
+    try:
+        about: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        about = None
+    if isinstance(about, dict):
+        name, classes = about.get("name"), about.get("classes")
+        if (
+            isinstance(name, str)
+            and isinstance(classes, list)
+            and classes
+            and all(isinstance(each, str) for each in classes)
+        ):
+            return name, classes
+    raise ValueError(
+        f"{path}: does not say which model it is; expected a file written by "
+        "tilewright train --out"
+    )

@@ -160,7 +160,8 @@ def _order(metadata: dict[str, str], names: list[str]) -> list[str]:
     """The order of saving, if the file tells it and of just these names."""
     try:
         order = json.loads(metadata[_ORDER_KEY])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return names
-    same = isinstance(order, list) and sorted(map(str, order)) == sorted(names)
-    return order if same else names
+    if not isinstance(order, list) or not all(isinstance(n, str) for n in order):
+        return names
+    return order if sorted(order) == sorted(names) else names

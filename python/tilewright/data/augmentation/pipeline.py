@@ -133,6 +133,16 @@ class Augmentation:
                 )
         self.steps = steps
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a batch depends on its draws alone, as with all steps of ours.
+
+        It may then be made at any time, in any thread.
+        """
+        return all(
+            type(step).__module__.startswith("tilewright.data.") for step in self.steps
+        )
+
     def __call__(self, x: Array, y: Array, visit: Visit) -> Batch:
         """Run all steps; see `run`."""
         return self.run(x, y, visit, len(self.steps))

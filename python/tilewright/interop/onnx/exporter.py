@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tilewright import nn
 from tilewright.atomic import write_atomic
-from tilewright.autograd import no_grad
 from tilewright.extras import require
-from tilewright.interop.onnx import operators
-from tilewright.interop.onnx.graph import Graph
-from tilewright.interop.row import layers
+from tilewright.interop.onnx.functions import add_function
+from tilewright.interop.onnx.graph import Graph, Placed
+from tilewright.interop.onnx.operators import add_layer
+from tilewright.interop.trace import (
+    BATCH,
+    Constant,
+    Trace,
+    Value,
+    sample_shapes,
+    trace,
+)
 
 # What is used below is in it, and onnxruntime has had it since 1.17.
 _OPSET = 20
@@ -24,30 +29,37 @@ PRODUCER = "tilewright"
 
 
 def export(
-    model: nn.Module, path: str | os.PathLike[str], input_shape: Sequence[int]
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    input_shape: Sequence[int] | Sequence[Sequence[int]],
 ) -> None:
     """Write a model as an ONNX file.
 
     The file's input is called ``x`` and is laid out as here, images channels last and
-    any number of them; its output is called ``y``. The model is written as it is in
+    any number of them; its output is called ``y``. Several are called ``x0``, ``x1``
+    and so on; outputs in a dict have its keys. The model is written as it is in
     evaluation; Dropout is kept for those who train on. Weights become float32.
+
+    The layers, and the functions outside of them, are found by running the model
+    (:func:`tilewright.interop.trace.trace`), so that any Module can be exported whose
+    ``forward`` does the same whatever its inputs hold.
 
     Parameters
     ----------
     model : Module
-        A Sequential of layers of `tilewright.nn`, or a model of the zoo.
     path : path
         Replaced whole or not at all.
-    input_shape : sequence of int
-        Of one sample: ``(H, W, C)``, ``(T, C)`` or ``(C,)``.
+    input_shape : sequence of int, or a sequence of them
+        Of one sample: ``(H, W, C)``, ``(T, C)`` or ``(C,)``; for several inputs one
+        for each.
 
     Raises
     ------
     TypeError
-        If it is no Module.
+        If it is no Module, or `input_shape` is of no integers.
     ValueError
-        If a layer cannot be expressed, the order of the layers cannot be known, or
-        the model does not take inputs of that shape.
+        If a layer or function cannot be expressed, the steps of the model depend on
+        what its inputs hold, or it does not take inputs of that shape.
     ImportError
         If onnx is not installed.
 
@@ -72,56 +84,57 @@ def export(
     )
     """
     onnx = require("onnx", extra="onnx")
-    row = layers("export", model)
-    shape = tuple(int(size) for size in input_shape)
-    if not shape or min(shape) < 1:
-        raise ValueError(
-            f"export: input_shape must be of one sample and positive, got {shape}"
-        )
-    graph = Graph(onnx, shape)
-    with no_grad():
-        value = np.zeros((1, *shape), _dtype(model))
-        for name, layer in row:
-            value = _output(name, layer, value)
-            operators.add(graph, name, layer, value.shape[1:])
-    content = _model(onnx, graph, shape, value.shape[1:]).SerializeToString()
+    found = trace("export", model, sample_shapes("export", input_shape))
+    content = _model(onnx, Graph(onnx), found).SerializeToString()
     write_atomic(Path(path), content)
 
 
-def _dtype(model: nn.Module) -> Any:
-    return next((p.dtype for p in model.parameters()), np.dtype(np.float32))
-
-
-def _output(name: str, layer: nn.Module, value: Any) -> Any:
-    """What a layer makes of an input in evaluation, its own mode kept."""
-    training = layer.training
-    layer.training = False
-    try:
-        return layer(value).data
-    except ValueError as error:
-        raise ValueError(f"export: layer {name or 'of the model'}: {error}") from error
-    finally:
-        layer.training = training
-
-
-def _model(
-    onnx: Any, graph: Graph, before: tuple[int, ...], after: tuple[int, ...]
-) -> Any:
-    """The checked model, its input and output described."""
+def _model(onnx: Any, graph: Graph, found: Trace) -> Any:
+    """The checked model, its inputs and outputs described."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    graph.channels_last()
-    graph.add("Identity", output="y")
+    placed: dict[int, Placed] = {}
+    several = len(found.inputs) > 1
+    inputs = []
+    for number, value in enumerate(found.inputs):
+        name = f"x{number}" if several else "x"
+        placed[id(value)] = Placed(value.shape, last=name)
+        inputs.append(
+            helper.make_tensor_value_info(name, kind, ["N", *value.shape[1:]])
+        )
+    _add_steps(graph, found, placed)
+    outputs = []
+    for key, y in found.outputs.items():
+        name = f"y{key}" if not key or key.isdigit() else key
+        if name in graph.taken or name in {item.name for item in inputs}:
+            raise ValueError(f"export: an output must not have the name {name!r}")
+        if isinstance(y, Constant):
+            last, shape = graph.weight(y.name, y.array), list(y.array.shape)
+        else:
+            last, shape = graph.last(placed[id(y)]), list(y.shape)
+            if shape and shape[0] % BATCH == 0:
+                shape[0] = "N" if shape[0] == BATCH else None
+        graph.add("Identity", [last], output=name)
+        outputs.append(helper.make_tensor_value_info(name, kind, shape))
     model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "network",
-            [helper.make_tensor_value_info("x", kind, ["N", *before])],
-            [helper.make_tensor_value_info("y", kind, ["N", *after])],
-            graph.weights,
-        ),
+        helper.make_graph(graph.nodes, "network", inputs, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         producer_name=PRODUCER,
         ir_version=_IR_VERSION,
     )
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _add_steps(graph: Graph, found: Trace, placed: dict[int, Placed]) -> None:
+    for step in found.steps:
+        operands = [
+            placed[id(each)] if isinstance(each, Value) else each
+            for each in step.operands
+        ]
+        shape, options = step.result.shape, step.options
+        if isinstance(step.action, nn.Module):
+            (x,) = operands
+            y = add_layer(graph, step.name, step.action, x, shape)
+        else:
+            y = add_function(graph, step.action, operands, options, shape)
+        placed[id(step.result)] = y

@@ -1,11 +1,16 @@
-"""An ONNX graph that grows at its end, and the layout of what comes out there."""
+"""An ONNX graph that is being written, and the layouts of the values in it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
 
 # Axes of channels-first images in channels-last ones, and the reverse; and the same
 # of sequences.
@@ -13,70 +18,118 @@ TO_FIRST = {4: (0, 3, 1, 2), 3: (0, 2, 1)}
 TO_LAST = {4: (0, 2, 3, 1), 3: (0, 2, 1)}
 
 
-class Graph:
-    """Nodes in a row.
+@dataclass(eq=False)
+class Placed:
+    """A value of the graph, in one layout or in both.
 
-    Parameters
+    Attributes
     ----------
-    onnx : module
     shape : tuple of int
-        Of one sample at the input, channels last.
+        Channels last, with the batch.
+    last, first : str or None
+        Its name with the channels last, and with the channels first, as ONNX's
+        convolutions have them; made when they are asked for.
+    """
+
+    shape: Shape
+    last: str | None = None
+    first: str | None = None
+
+    @property
+    def prefers_first(self) -> bool:
+        """Whether it would have to be turned to be channels last."""
+        return self.last is None
+
+
+class Graph:
+    """Nodes and weights, in the order in which they were added.
 
     Attributes
     ----------
     nodes, weights : list
         What ``make_graph`` takes.
-    shape : tuple of int
-        Of one sample at the end, channels last whatever the layout.
-    first : bool
-        Whether the end is channels first, as ONNX's convolutions have it.
     """
 
-    def __init__(self, onnx: Any, shape: tuple[int, ...]) -> None:
+    def __init__(self, onnx: Any) -> None:
         self._onnx = onnx
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
-        self.shape = shape
-        self.first = False
-        self._end = "x"
+        self._arrays: dict[str, Array] = {}
+
+    @property
+    def taken(self) -> set[str]:
+        """Names of values and weights so far."""
+        made = {name for node in self.nodes for name in node.output}
+        return made | self._arrays.keys()
 
     def add(
-        self, operator: str, *extra: str, output: str | None = None, **attributes: Any
-    ) -> None:
-        """Put an operator at the end; `extra` are its inputs after the first."""
+        self,
+        operator: str,
+        inputs: Sequence[str],
+        output: str | None = None,
+        **attributes: Any,
+    ) -> str:
+        """Add an operator, and return the name of what it makes."""
         name = output or f"v{len(self.nodes)}"
         self.nodes.append(
             self._onnx.helper.make_node(
                 operator,
-                [self._end, *extra],
+                list(inputs),
                 [name],
                 name=f"{operator}_{len(self.nodes)}",
                 **attributes,
             )
         )
-        self._end = name
-
-    def gate(self, operator: str) -> None:
-        """Put ``x * operator(x)`` at the end."""
-        before = self._end
-        self.add(operator)
-        self.add("Mul", before)
-
-    def weight(self, name: str, array: NDArray[Any]) -> str:
-        """Keep an array in the file, floats as float32, and return its name."""
-        kind = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype
-        array = np.array(array, kind, order="C")
-        self.weights.append(self._onnx.numpy_helper.from_array(array, name))
         return name
 
-    def channels_first(self) -> None:
-        """Bring the end into ONNX's layout."""
-        if not self.first and len(self.shape) > 1:
-            self.add("Transpose", perm=TO_FIRST[len(self.shape) + 1])
-            self.first = True
+    def last(self, value: Placed) -> str:
+        """The name of a value with its channels last."""
+        if value.last is None:
+            assert value.first is not None
+            order = TO_LAST[len(value.shape)]
+            value.last = self.add("Transpose", [value.first], perm=order)
+        return value.last
 
-    def channels_last(self) -> None:
-        """Bring the end into our layout."""
-        if self.first:
-            self.add("Transpose", perm=TO_LAST[len(self.shape) + 1])
-            self.first = False
+    def first(self, value: Placed) -> str:
+        """The name of a value with its channels first; rows have but one layout."""
+        if len(value.shape) not in TO_FIRST:
+            return self.last(value)
+        if value.first is None:
+            assert value.last is not None
+            order = TO_FIRST[len(value.shape)]
+            value.first = self.add("Transpose", [value.last], perm=order)
+        return value.first
+
+    def one_of(self, value: Placed) -> tuple[str, bool]:
+        """The name of a value as it lies, and whether that is channels first."""
+        if value.last is not None:
+            return value.last, False
+        return self.first(value), True
+
+    def placed(self, name: str, first: bool, shape: Shape) -> Placed:
+        """A value that was just made in one layout."""
+        if first and len(shape) in TO_FIRST:
+            return Placed(shape, first=name)
+        return Placed(shape, last=name)
+
+    def weight(self, name: str, array: Array) -> str:
+        """Keep an array in the file, floats as float32, and return its name.
+
+        A layer that is used twice has its arrays there once.
+        """
+        kind = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype
+        array = np.array(array, kind, order="C")
+        unique, number = name or "c", 1
+        while unique in self._arrays:
+            known = self._arrays[unique]
+            if known.shape == array.shape and known.tobytes() == array.tobytes():
+                return unique
+            unique, number = f"{name or 'c'}_{number}", number + 1
+        self._arrays[unique] = array
+        self.weights.append(self._onnx.numpy_helper.from_array(array, unique))
+        return unique
+
+    def numbers(self, *values: int) -> str:
+        """Keep whole numbers in the file, as shapes and axes are given."""
+        name = "_".join(["i", *(str(value).replace("-", "m") for value in values)])
+        return self.weight(name, np.array(values, np.int64))

@@ -1,4 +1,4 @@
-"""From an ONNX file to a model: operators in a row, one layer each."""
+"""From an ONNX file to a model: an operator is a layer, or a function."""
 
 from __future__ import annotations
 
@@ -7,33 +7,46 @@ from pathlib import Path
 
 from tilewright import nn
 from tilewright.extras import require
-from tilewright.interop.onnx.chain import Chain, Node, UnsupportedError
 from tilewright.interop.onnx.layers import READERS
+from tilewright.interop.onnx.nodes import File, Node, UnsupportedError
 from tilewright.interop.onnx.state import State
 
 # What the values of a file can bring about in the code that takes them.
-_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
-def load(path: str | os.PathLike[str]) -> nn.Sequential:
-    """Read an ONNX file whose operators follow one another in a row.
+def load(path: str | os.PathLike[str]) -> nn.Module:
+    """Read an ONNX file.
 
     Images are channels last in the model that is returned, whatever they are in the
     file: ONNX's ``(N, C, H, W)`` inputs become ``(N, H, W, C)``, and the weights of
     linear layers behind a flattening are put in that order. A ``Transpose`` to
-    channels first at the file's beginning is understood.
+    channels first at the file's beginning is understood. Outputs that are images are
+    channels last too, unless `export` wrote the file: then they are what the model
+    gave that was exported.
 
     Parameters
     ----------
     path : path
         Written by `export`, or by others with the same operators: Conv, Gemm, MatMul
-        (with Add), pooling, BatchNormalization, Flatten and Reshape to rows, Dropout,
-        Transpose, Identity, Softmax, LogSoftmax, and activations.
+        (with Add), pooling, BatchNormalization, Flatten, Dropout, Softmax,
+        LogSoftmax and activations, which become layers; arithmetic, Concat, Pad,
+        Reshape, Transpose, Slice, Gather, Expand, reductions and the like, which
+        become functions between them.
 
     Returns
     -------
-    Sequential
-        In evaluation mode.
+    Module
+        In evaluation mode: a Sequential where the file is layers in a row, else a
+        module that runs layers and functions in the file's order. Arrays that are no
+        layer's are its buffers.
 
     Raises
     ------
@@ -58,14 +71,14 @@ def load(path: str | os.PathLike[str]) -> nn.Sequential:
         model = onnx.load(os.fspath(path), load_external_data=False)
         model = onnx.shape_inference.infer_shapes(model, check_type=True)
         onnx.checker.check_model(model)
-        chain = Chain(onnx, model)
+        file = File(onnx, model)
     except UnsupportedError as error:
         raise ValueError(f"load: {path}: {error}") from error
     except Exception as error:  # of protobuf and of onnx, of no common class
         raise ValueError(f"load: {path}: damaged, or no ONNX file ({error})") from error
     try:
-        state = State(chain)
-        while (node := chain.next()) is not None:
+        state = State(file)
+        for node in state.to_read():
             _read(state, node)
         return state.finish()
     except UnsupportedError as error:
@@ -79,11 +92,5 @@ def _read(state: State, node: Node) -> None:
         READERS[node.operator](state, node)
     except UnsupportedError:
         raise
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _ERRORS as error:
         raise UnsupportedError(f"{node}: {error}") from error

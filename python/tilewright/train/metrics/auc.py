@@ -68,7 +68,8 @@ class AUC(Metric):
                 f"{outputs.shape} and {targets.shape}"
             )
         # Copies: the next step may overwrite the model's outputs.
-        self.outputs.append(np.array(outputs.reshape(len(outputs), -1)))
+        rows = outputs if outputs.ndim == 2 else outputs[:, None]
+        self.outputs.append(np.array(rows))
         self.targets.append(np.array(targets).reshape(-1))
 
     def result(self) -> float:

@@ -56,7 +56,7 @@ def feature_maps(model: nn.Module, image: ArrayLike, channels: int = 10) -> Any:
         axis.set_axis_off()
     canvas.show(axes[0, 0], pixels)
     axes[0, 0].set_title("image", fontsize=8)
-    for row, (name, _, y) in enumerate(found):
+    for row, (name, _, _, y) in enumerate(found):
         strength = np.abs(y[0]).mean(axis=(0, 1))
         strongest = np.argsort(-strength, kind="stable")[:channels]
         for axis, channel in zip(axes[row, 1:], strongest, strict=False):

@@ -34,8 +34,8 @@ def grad_cam(
     classes : array_like of int, shape (N,), optional
         Whose logits; by default those that the model predicts.
     layer : Module, optional
-        One of the model that returns images; by default the last convolution, behind
-        its activation.
+        One of the model that returns images, of which the last run counts; by default
+        the last convolution that the logits depend on, behind its activation.
 
     Returns
     -------
@@ -64,17 +64,50 @@ def grad_cam(
     (3, 9, 9)
     """
     pixels = canvas.images("grad_cam", x)
-    if layer is None:
+    if layer is not None:
+        caught = _caught(model, pixels, classes, layer, None)
+        if caught is None:
+            raise ValueError(
+                "grad_cam: layer must be one of the model that returns images, on "
+                "which the logits depend"
+            )
+    else:
         found = outputs.maps(model, pixels[:1])
-        if not found:
-            raise ValueError("grad_cam: the model has no Conv2d")
-        layer = found[-1][1]
-    caught: list[Tensor] = []
+        # The last one may serve something else than the logits.
+        runs = (_caught(model, pixels, classes, m.layer, m.run) for m in found[::-1])
+        caught = next((each for each in runs if each is not None), None)
+        if caught is None:
+            raise ValueError(
+                "grad_cam: the model has no Conv2d on which its logits depend"
+            )
+    activation, gradient = caught
+    weight = gradient.mean(axis=(1, 2), keepdims=True)
+    heat = np.maximum((weight * activation).sum(axis=-1), 0)
+    heat = _enlarged(heat, pixels.shape[1:3])
+    strongest = heat.max(axis=(1, 2), keepdims=True)
+    heat /= np.where(strongest > 0, strongest, 1)
+    return heat.astype(np.float32)
+
+
+def _caught(
+    model: nn.Module,
+    pixels: Array,
+    classes: ArrayLike | None,
+    layer: nn.Module,
+    run: int | None,
+) -> tuple[Array, Array] | None:
+    """Output of one run of a layer, by default the last, and the logits' gradient.
+
+    None if it is not images, or the logits do not depend on it.
+    """
+    wanted = -1 if run is None else run
+    runs: list[Tensor] = []
 
     def catch(module: nn.Module, args: tuple[Any, ...], y: Tensor) -> Tensor:
         # A leaf of its own: its gradient is that of the rest of the network alone.
-        caught.append(Tensor(y.data, requires_grad=True))
-        return caught[-1]
+        cut = wanted in (-1, len(runs))
+        runs.append(Tensor(y.data, requires_grad=True) if cut else y)
+        return runs[-1]
 
     handle = layer.register_forward_hook(catch)
     kept = [(parameter, parameter.grad) for parameter in model.parameters()]
@@ -91,17 +124,12 @@ def grad_cam(
         handle.remove()
         for parameter, gradient in kept:
             parameter.grad = gradient
-    if len(caught) != 1 or caught[0].ndim != 4 or caught[0].grad is None:
-        raise ValueError(
-            "grad_cam: layer must be one of the model that runs once and returns images"
-        )
-    activation = caught[0].data
-    weight = caught[0].grad.data.mean(axis=(1, 2), keepdims=True)
-    heat = np.maximum((weight * activation).sum(axis=-1), 0)
-    heat = _enlarged(heat, pixels.shape[1:3])
-    strongest = heat.max(axis=(1, 2), keepdims=True)
-    heat /= np.where(strongest > 0, strongest, 1)
-    return heat.astype(np.float32)
+    if not runs:
+        return None
+    output = runs[wanted]
+    if output.ndim != 4 or output.grad is None:
+        return None
+    return output.data, output.grad.data
 
 
 def _enlarged(maps: Array, shape: tuple[int, ...]) -> Array:

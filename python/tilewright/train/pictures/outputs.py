@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -49,7 +49,27 @@ def of_layers(model: nn.Module, x: Array) -> list[tuple[str, nn.Module, Array]]:
     return seen
 
 
-def maps(model: nn.Module, x: Array) -> list[tuple[str, nn.Module, Array]]:
+class Maps(NamedTuple):
+    """What a convolution made of images.
+
+    Attributes
+    ----------
+    name : str
+        Of the convolution.
+    layer : Module
+        Whose output it is: the convolution, or the activation behind it.
+    run : int
+        How often that layer had run before.
+    output : ndarray, shape (N, P, Q, K)
+    """
+
+    name: str
+    layer: nn.Module
+    run: int
+    output: Array
+
+
+def maps(model: nn.Module, x: Array) -> list[Maps]:
     """Outputs of the convolutions, behind their activation where there is one.
 
     Parameters
@@ -59,19 +79,21 @@ def maps(model: nn.Module, x: Array) -> list[tuple[str, nn.Module, Array]]:
 
     Returns
     -------
-    list of (str, Module, ndarray)
-        Name of the convolution, the layer whose output it is, and the output.
+    list of Maps
+        In the order in which they ran.
     """
     seen = of_layers(model, x)
-    found: list[tuple[str, nn.Module, Array]] = []
-    for number, (name, layer, y) in enumerate(seen):
+    found: list[Maps] = []
+    for number, (name, layer, _) in enumerate(seen):
         if not isinstance(layer, nn.Conv2d):
             continue
+        last = number
         following = seen[number + 1 : number + 2]
         if following and type(following[0][1]).__module__ == _ACTIVATIONS:
-            found.append((name, *following[0][1:]))
-        else:
-            found.append((name, layer, y))
+            last += 1
+        shown = seen[last][1]
+        run = sum(each is shown for _, each, _ in seen[:last])
+        found.append(Maps(name, shown, run, seen[last][2]))
     return found
 
 
