@@ -101,8 +101,7 @@ def test_is_the_native_network_with_the_native_bits():
     trainer.fit((IMAGES, LABELS), 4, 16, verbose=False)
     for parameter, weight in zip(native.parameters(), model.get_weights(), strict=True):
         assert parameter.data.tobytes() == weight.tobytes()
-    (ours,) = model._trainers.values()
-    assert ours._step.reason == trainer._step.reason
+    assert model._trainer._step.reason == trainer._step.reason
 
 
 @pytest.mark.parametrize("make", [convolutional, branched])
@@ -209,7 +208,8 @@ def test_front_layers_prepare_and_the_rest_is_compiled():
     ]
     model = compiled(convolutional(*front))
     network = model.network
-    assert [layer.name for layer in network.preparation] == [f.name for f in front]
+    (row,) = network.preparation
+    assert [layer.name for layer in row] == [f.name for f in front]
     # Off in evaluation, the same again from the same seed in training.
     np.testing.assert_array_equal(network.prepare(IMAGES, False), IMAGES * 2)
     drawn = []
@@ -221,9 +221,8 @@ def test_front_layers_prepare_and_the_rest_is_compiled():
     plain = models.Sequential([*front, layers.Flatten(), layers.Dense(3, "softmax")])
     compiled(plain)
     fit(plain, 4)
-    (trainer,) = plain._trainers.values()
     if dispatch.unavailable_reason("cpu") is None:
-        assert trainer._step.reason is None
+        assert plain._trainer._step.reason is None
     late = models.Sequential(
         [layers.Input((8, 8, 1)), layers.Conv2D(2, 3), layers.RandomFlip(),
          layers.Flatten(), layers.Dense(3)]
@@ -330,6 +329,33 @@ def test_shared_layers_share_their_weights():
     assert history.history["loss"][-1] < 0.4 * history.history["loss"][0]
 
 
+def test_called_as_in_evaluation():
+    """As Keras's guide to transfer learning has it; Keras 3.15 itself forgets it."""
+    base = models.Sequential(
+        [layers.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.BatchNormalization()]
+    )
+    image = layers.Input((8, 8, 1))
+    x = layers.Flatten()(base(image, training=False))
+    model = compiled(models.Model(image, layers.Dense(3, activation="softmax")(x)))
+    before = base.get_weights()
+    score = model.test_on_batch(IMAGES, LABELS)
+    assert model.train_on_batch(IMAGES, LABELS) == pytest.approx(score)
+    fit(model, 3)
+    changed = [(a != b).any() for a, b in zip(before, base.get_weights(), strict=True)]
+    # Kernel, bias, scale and shift are trained; the running values stay.
+    assert changed == [True, True, True, True, False, False]
+
+
+def test_the_output_of_a_layer_within():
+    model = convolutional()
+    inner = models.Model(model.inputs, model.layers[1].output)
+    assert inner.predict(IMAGES, verbose=0).shape == (64, 3, 3, 4)
+    assert inner.layers[1] is model.layers[0]
+    assert model.get_layer(model.layers[3].name).input is model.layers[2].output
+    with pytest.raises(AttributeError, match="has not been put after others"):
+        _ = layers.Dense(2).output
+
+
 def test_data_sets_of_ours():
     model = compiled(convolutional())
     sets = data.ArrayDataset(IMAGES, LABELS)
@@ -387,10 +413,11 @@ def test_utils():
             ValueError,
             "which is not the input that was given",
         ),
+        (lambda: keras.Model([], keras.Input((2,))), ValueError, "at least one input"),
         (
-            lambda: keras.Model([keras.Input((2,))] * 2, keras.Input((2,))),
-            ValueError,
-            "one input and one output, got 2 inputs",
+            lambda: keras.Model(keras.Input((2,)), [3]),
+            TypeError,
+            "outputs must be what Input or a layer returns, got int",
         ),
         (
             lambda: compiled(convolutional(), optimizer="adamax"),
@@ -408,9 +435,9 @@ def test_utils():
             "unknown metric 'bleu'",
         ),
         (
-            lambda: convolutional().compile(loss="mse", loss_weights=[1]),
+            lambda: convolutional().compile(loss="mse", loss_weight=[1]),
             TypeError,
-            "compile: unknown argument loss_weights",
+            "compile: unknown argument loss_weight",
         ),
         (lambda: fit(convolutional()), RuntimeError, "call compile with a loss first"),
         (

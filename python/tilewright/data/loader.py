@@ -178,16 +178,16 @@ class DataLoader:
     def _shuffled(self, first: int) -> Iterator[Batch]:
         """Each batch is gathered while the one before it is in use."""
         order, size, dataset = self.order(self.epoch), self.batch_size, self.dataset
-        gather = gatherer((dataset.x, dataset.y))
+        gather = gatherer(dataset.arrays)
         last = len(self) - 1
         rows = order[first * size : (first + 1) * size]
         coming = gather.begin(rows)
         for batch in range(first + 1, last + 2):
-            (x, y), here = coming.finish(), rows
+            arrays, here = coming.finish(), rows
             if batch <= last:
                 rows = order[batch * size : (batch + 1) * size]
                 coming = gather.begin(rows)
-            yield dataset.transformed(x, y, here, self.seed, self.epoch)
+            yield dataset.batch(arrays, here, self.seed, self.epoch)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""

@@ -15,27 +15,102 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
+class Call:
+    """One use of a layer while a model is put together.
+
+    Attributes
+    ----------
+    layer : Layer
+    inputs : list of KerasTensor
+        What it was given.
+    training : bool or None
+        False where it computes as in evaluation, whatever the model does.
+    """
+
+    def __init__(
+        self, layer: Layer, inputs: list[KerasTensor], training: bool | None = None
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.training = training
+
+
 class KerasTensor:
     """What a layer returns while a model is put together: a shape, and its origin.
+
+    Sums, differences and products of two of them, or of one and a number, are layers
+    too.
 
     Attributes
     ----------
     shape : tuple
         The batch's extent is None.
+    call : Call
+        What it comes from.
+    index : int
+        Which of the results of that.
     """
 
-    def __init__(self, shape: Shape, layer: Layer, inputs: list[KerasTensor]) -> None:
+    def __init__(self, shape: Shape, call: Call, index: int = 0) -> None:
         self.sample_shape = shape
-        self.layer = layer
-        self.inputs = inputs
+        self.call = call
+        self.index = index
+
+    @property
+    def layer(self) -> Layer:
+        """The layer that it comes from."""
+        return self.call.layer
 
     @property
     def shape(self) -> tuple[int | None, ...]:
         """With the batch first."""
         return (None, *self.sample_shape)
 
+    @property
+    def name(self) -> str:
+        """That of the layer."""
+        return self.layer.name
+
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape} from {self.layer.name}>"
+
+    def _joined(self, kind: str, other: Any) -> Any:
+        from tilewright.keras import layers
+
+        return getattr(layers, kind)()([self, other])
+
+    def _scaled(self, scale: float, offset: float) -> Any:
+        from tilewright.keras.layers import Rescaling
+
+        return Rescaling(scale, offset)(self)
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Add", other)
+        return self._scaled(1.0, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Subtract", other)
+        return self._scaled(1.0, -other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._scaled(-1.0, other)
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Multiply", other)
+        return self._scaled(other, 0.0)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: float) -> Any:
+        return self._scaled(1 / other, 0.0)
+
+    def __neg__(self) -> Any:
+        return self._scaled(-1.0, 0.0)
 
 
 class Layer:
@@ -64,10 +139,26 @@ class Layer:
     ) -> None:
         self.name = name or naming.automatic(type(self).__name__)
         self.given_shape = None if input_shape is None else tuple(input_shape)
-        self.trainable = trainable
+        self._trainable = trainable
         self.built = False
         self.parts: list[nn.Module] = []
-        self.output_shape: tuple[int | None, ...] = ()
+        # One shape; of a model of several inputs or outputs, as they are given.
+        self.input_shape: Any = ()
+        self.output_shape: Any = ()
+        self._returned: Any = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves the weights; holds from `compile` on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.set_trainable(bool(value))
+
+    def set_trainable(self, value: bool) -> None:
+        """What setting `trainable` does."""
+        self._trainable = value
 
     def make(self, shape: Shape) -> list[nn.Module]:
         """The modules for inputs of a shape, which has no batch in it."""
@@ -85,6 +176,19 @@ class Layer:
             self.parts = self.make(tuple(input_shape)[1:])
             self.built = True
 
+    def front(self) -> list[Any] | None:
+        """The layers that prepare arrays, where it consists of nothing else."""
+        return None
+
+    def still(self) -> list[nn.Module]:
+        """What computes as in evaluation even while the model is trained."""
+        return []
+
+    @property
+    def results(self) -> int:
+        """How many tensors a call returns."""
+        return 1
+
     def infer(self, shapes: list[Shape]) -> Shape:
         """Shape of the output, by a sample of zeros."""
         with no_grad():
@@ -96,16 +200,58 @@ class Layer:
                     module.training = mode
         return tuple(x.shape[1:])
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
-        """Put the layer after others, or run it on an array."""
-        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Put the layer after others, or run it on an array.
+
+        Parameters
+        ----------
+        inputs : KerasTensor or array_like
+            Or a list of them; for a model of several inputs also a dict.
+        training : bool, optional
+            False where a model is put together: the layer computes as in evaluation
+            even while the model is trained. On arrays False is the default.
+        """
+        given = list(inputs.values()) if isinstance(inputs, dict) else inputs
+        given = given if isinstance(given, list | tuple) else [given]
         if all(isinstance(each, KerasTensor) for each in given):
-            shapes = [each.sample_shape for each in given]
-            self.build((None, *shapes[0]))
-            shape = self.infer(shapes)
-            self.output_shape = (None, *shape)
-            return KerasTensor(shape, self, list(given))
-        return self.run(inputs, training)
+            result = self.connect(Call(self, self.arranged(inputs), training))
+            if self._returned is None:
+                self._returned = result
+            return result
+        return self.run(inputs, bool(training))
+
+    def arranged(self, inputs: Any) -> list[KerasTensor]:
+        """What the layer was given, in a row."""
+        return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+
+    def connect(self, call: Call) -> Any:
+        """The results of a call, as KerasTensors."""
+        shapes = [each.sample_shape for each in call.inputs]
+        self.build((None, *shapes[0]))
+        shape = self.infer(shapes)
+        known = [(None, *each) for each in shapes]
+        self.input_shape = known if len(known) > 1 else known[0]
+        self.output_shape = (None, *shape)
+        return KerasTensor(shape, call)
+
+    @property
+    def output(self) -> Any:
+        """What the layer returned when it was first put after others.
+
+        Raises
+        ------
+        AttributeError
+            If it was not.
+        """
+        if self._returned is None:
+            raise AttributeError(f"{self.name}: has not been put after others yet")
+        return self._returned
+
+    @property
+    def input(self) -> Any:
+        """What it was given then; a list where there are several."""
+        inputs = self.output.call.inputs
+        return inputs if len(inputs) > 1 else inputs[0]
 
     def run(self, x: Any, training: bool) -> Tensor:
         """Compute with an array or a tensor."""

@@ -58,6 +58,10 @@ class BatchNormalization(Layer):
             layer.bias = None
         return [layer]
 
+    def still(self) -> list[nn.Module]:
+        """All of it, where it is not trained: the running values stay too."""
+        return [] if self.trainable else self.parts
+
     def variables(self) -> list[tuple[str, Any, bool]]:
         """Weight and bias, then the running values."""
         (layer,) = self.parts or (None,)

@@ -40,6 +40,10 @@ class PreparationLayer(Layer):
         """
         raise NotImplementedError
 
+    def front(self) -> list[Any]:
+        """The layer itself."""
+        return [self]
+
     def make(self, shape: Shape) -> list[nn.Module]:
         """A module that stands for the layer where it is not at the front."""
         return [_Prepared(self)]
