@@ -170,8 +170,28 @@ def test_keras_own_weights_files(tmp_path):
     other.load_weights(tmp_path / "m.weights.h5")
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(ValueError, match="not in a row cannot be in a .weights.h5"):
-        branched().save_weights(tmp_path / "g.weights.h5")
+    one, other = branched(), branched()
+    one.save_weights(tmp_path / "g.weights.h5")
+    other.load_weights(tmp_path / "g.weights.h5")
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for model, name, text in (
+        (convolutional(), "g.weights.h5", "layers/dense has arrays of shapes"),
+        (branched(), "m.weights.h5", "has arrays of .* nothing was loaded"),
+    ):
+        before = model.get_weights()
+        with pytest.raises(ValueError, match=text):
+            model.load_weights(tmp_path / name)
+        for a, b in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    short = models.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(4, 3)])
+    with pytest.raises(ValueError, match="layers that the model has not: /layers/den"):
+        short.load_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        short.load_weights(tmp_path / "none.weights.h5")
+    (tmp_path / "bad.weights.h5").write_bytes(b"no h5 file")
+    with pytest.raises(ValueError, match="damaged, or no weights of Keras"):
+        short.load_weights(tmp_path / "bad.weights.h5")
 
 
 def test_shapes_known_later_and_inputs_without_a_channel():

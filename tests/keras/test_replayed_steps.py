@@ -7,8 +7,8 @@ import pytest
 
 import tilewright as tw
 from tilewright import keras
-from tilewright.kernels import dispatch
 from tilewright.keras import layers, losses, optimizers, regularizers
+from tilewright.kernels import dispatch
 
 needs_kernels = pytest.mark.skipif(
     dispatch.unavailable_reason("cpu") is not None,

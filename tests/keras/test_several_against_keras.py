@@ -386,3 +386,28 @@ def test_frozen_layers_and_batch_normalization():
     changed = [(a != b).any() for a, b in zip(before, mine.get_weights(), strict=True)]
     # The convolution and the end have moved, the normalization has not.
     assert changed == [True, True, False, False, False, False, True, True]
+
+
+def test_weights_files_both_ways(tmp_path):
+    pytest.importorskip("h5py", reason="needs the extra 'keras-weights'")
+
+    def make(k):
+        L = k.layers
+        image, row = k.Input((6, 6, 2)), k.Input((5,))
+        inner = k.Sequential([k.Input((6, 6, 2)), L.Conv2D(3, 3), L.Conv2D(4, 1)])
+        x = L.BatchNormalization()(inner(image))
+        x = L.SeparableConv2D(4, 3, depth_multiplier=2)(L.Dropout(0.3)(x))
+        x = L.Concatenate()([L.GlobalAveragePooling2D()(x), L.Dense(4)(row)])
+        return k.Model([image, row], [L.Dense(3)(x), L.Dense(2)(L.Dense(4)(x))])
+
+    theirs, mine = make(keras), make(ours)
+    mine.save_weights(tmp_path / "mine.weights.h5")
+    theirs.load_weights(tmp_path / "mine.weights.h5")
+    for a, b in zip(mine.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    again, other = make(keras), make(ours)
+    again.save_weights(tmp_path / "theirs.weights.h5")
+    other.load_weights(tmp_path / "theirs.weights.h5")
+    x = [IMAGES, ROWS]
+    for a, b in zip(other.predict(x), again.predict(x, verbose=0), strict=True):
+        np.testing.assert_allclose(a, b, **CLOSE)

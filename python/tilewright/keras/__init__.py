@@ -4,7 +4,7 @@
     from tilewright.keras import layers, models
 
 A thin layer: every class stands for one of ours, with Keras's names, defaults and
-meaning of arguments. Models have one input and one output.
+meaning of arguments.
 """
 
 from tilewright.keras import (

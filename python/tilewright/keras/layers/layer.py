@@ -264,7 +264,7 @@ class Layer:
 
     # Weights, in Keras's order.
 
-    def variables(self) -> list[tuple[str, Any, bool]]:
+    def named_variables(self) -> list[tuple[str, Any, bool]]:
         """Names and tensors or arrays of the weights, and whether they are trained."""
         found: list[tuple[str, Any, bool]] = []
         for part in self.parts:
@@ -279,11 +279,34 @@ class Layer:
         return shape
 
     @property
+    def trainable_weights(self) -> list[Array]:
+        """The arrays of those that training moves."""
+        return self._chosen(True)
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The arrays of the others."""
+        return self._chosen(False)
+
+    def _chosen(self, trained: bool) -> list[Array]:
+        pairs = zip(self.weights, self.named_variables(), strict=True)
+        return [weight for weight, (*_, trains) in pairs if trains == trained]
+
+    # Keras has both names for them.
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def variables(self) -> list[Array]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
     def weights(self) -> list[Array]:
         """The arrays of the weights themselves, in their shapes in Keras."""
         return [
             _array(value).reshape(self.keras_shape(name, _array(value).shape))
-            for name, value, _ in self.variables()
+            for name, value, _ in self.named_variables()
         ]
 
     def get_weights(self) -> list[Array]:
@@ -313,7 +336,7 @@ class Layer:
             If their number or a shape differs.
         """
         check_weights(self.name, weights, self.weights)
-        for (_, value, _), given in zip(self.variables(), weights, strict=True):
+        for (_, value, _), given in zip(self.named_variables(), weights, strict=True):
             target = _array(value)
             target[...] = np.asarray(given).reshape(target.shape)
             if isinstance(value, Tensor):
@@ -326,6 +349,11 @@ class Layer:
     def get_config(self) -> dict[str, Any]:
         """Arguments that make the same layer again, for a file."""
         return {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a layer of what `get_config` returned."""
+        return cls(**config)
 
 
 def check_weights(name: str, given: Any, expected: list[Array]) -> None:

@@ -181,9 +181,9 @@ class Model(Trainable):
         ]
         return self._outputs.pack(made)
 
-    def variables(self) -> list[tuple[str, Any, bool]]:
+    def named_variables(self) -> list[tuple[str, Any, bool]]:
         """Those of its layers."""
-        found = [each for layer in self.layers for each in layer.variables()]
+        found = [each for layer in self.layers for each in layer.named_variables()]
         return [(name, value, t and self.trainable) for name, value, t in found]
 
     def set_trainable(self, value: bool) -> None:
@@ -233,9 +233,35 @@ class Model(Trainable):
 
     # As text and as files.
 
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
-        """Print the layers, their outputs' shapes and their numbers of weights."""
-        print_fn(summary.text_of(self))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers, their outputs' shapes and their numbers of weights.
+
+        Parameters
+        ----------
+        print_fn : callable, default print
+        show_trainable : bool, default False
+            Whether to say of each layer if training moves it.
+        line_length, positions, expand_nested, layer_range
+            Of no effect.
+        """
+        (print_fn or print)(summary.text_of(self, show_trainable))
+
+    def get_config(self) -> dict[str, Any]:
+        """What the model is made of, as plain values."""
+        return saving.describe_model(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a model, with new weights, of what `get_config` returned."""
+        return saving.build_model(config)
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model, its weights, and how it is trained, to one file.
@@ -258,7 +284,7 @@ class Model(Trainable):
         """Write the weights alone; see `save` for the errors.
 
         A name that ends in ``.weights.h5`` makes it Keras's own format, which needs
-        the extra ``keras-weights`` and layers in a row.
+        the extra ``keras-weights``.
         """
         saving.save_weights(self, filepath, overwrite)
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilewright import nn
-from tilewright.interop import keras as keras_weights
 from tilewright.keras import initializers, layers, losses, metrics, optimizers
 from tilewright.keras.layers.core import InputLayer
 from tilewright.keras.layers.layer import Call, KerasTensor, Layer
+from tilewright.keras.models import weights_h5
 from tilewright.keras.models.objective import Compiled
 from tilewright.keras.models.structure import Structure, tensors_of
 from tilewright.keras.optimizers import schedules
@@ -109,13 +108,39 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
     return model
 
 
+def clone_model(model: Model) -> Model:
+    """A model of the same layers with new weights, not compiled.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError
+        If a layer has a function of the user's own.
+
+    Examples
+    --------
+    >>> from tilewright import keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> keras.models.clone_model(model).count_params()
+    9
+    """
+    return build_model(describe_model(model))
+
+
 def save_weights(
     model: Model, path: str | os.PathLike[str], overwrite: bool = True
 ) -> None:
     """Write the weights alone; see `Model.save_weights`."""
     _check_free(path, overwrite)
     if str(path).endswith(".weights.h5"):
-        keras_weights.save_weights(_row(model), path)
+        weights_h5.save(model, path)
     else:
         save_tree(path, {"weights": model.weights})
 
@@ -123,7 +148,7 @@ def save_weights(
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Take over weights; see `Model.load_weights`."""
     if str(path).endswith(".weights.h5"):
-        keras_weights.load_weights(_row(model), path)
+        weights_h5.load(model, path)
         return
     tree = load_tree(path)
     if "weights" not in tree:
@@ -148,18 +173,6 @@ def _own_code(value: Any) -> bool:
 def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path}: is there already, and overwrite is False")
-
-
-def _row(model: Model) -> nn.Sequential:
-    """The modules of a model in a row, for files that know no graph."""
-    network = model.network
-    if not isinstance(network.body, nn.Sequential):
-        raise ValueError(
-            f"{model.name}: layers that are not in a row cannot be in a .weights.h5 "
-            "file; write .weights.safetensors"
-        )
-    heads = [head for head in network.heads if head is not None]
-    return nn.Sequential(*network.body, *heads)
 
 
 # Objects as plain values, and back.

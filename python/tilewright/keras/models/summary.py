@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tilewright.keras.models.model import Model
 
 
-def text_of(model: Model) -> str:
+def text_of(model: Model, trainable: bool = False) -> str:
     """The layers, their outputs' shapes and their numbers of weights.
 
     Where layers are not in a row, the last column says what each is given.
@@ -17,6 +17,8 @@ def text_of(model: Model) -> str:
     Parameters
     ----------
     model : Model
+    trainable : bool, default False
+        Whether the last column says if training moves a layer.
 
     Returns
     -------
@@ -34,6 +36,10 @@ def text_of(model: Model) -> str:
     ):
         for row, cell in zip(rows, ["Connected to", *givers], strict=True):
             row.append(cell)
+    if trainable:
+        moved = ["Y" if layer.trainable else "N" for layer in model.layers]
+        for row, cell in zip(rows, ["Trainable", *moved], strict=True):
+            row.append(cell)
     widths = [max(map(len, column)) + 3 for column in zip(*rows, strict=True)]
     lines = [
         "".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -42,7 +48,7 @@ def text_of(model: Model) -> str:
     rule = "=" * sum(widths)
     trained = frozen = 0
     seen: set[int] = set()
-    for _, value, trainable in model.variables():
+    for _, value, trainable in model.named_variables():
         if id(value) in seen:
             continue
         seen.add(id(value))

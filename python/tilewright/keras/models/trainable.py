@@ -142,7 +142,7 @@ class Trainable(Layer):
     def moved(self) -> list[nn.Parameter]:
         """The weights that training moves."""
         found: dict[int, nn.Parameter] = {}
-        for _, value, trainable in self.variables():
+        for _, value, trainable in self.named_variables():
             if isinstance(value, nn.Parameter):
                 value.requires_grad = trainable
                 if trainable:
