@@ -342,8 +342,8 @@ def keras_script(report: Report) -> str:
     return "\n\n".join(
         [
             table(["", "test accuracy", "5 epochs, s", "time / own spelling"], rows),
-            f"Batch 32, Adam; mean (least) accuracy and median time of {runs} runs, each "
-            "with another seed, in a process of its own, all as installed.",
+            f"Batch 32, Adam; mean (least) accuracy and median time of {runs} runs, "
+            "each with another seed, in a process of its own, all as installed.",
         ]
     )
 

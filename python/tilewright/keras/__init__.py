@@ -9,6 +9,7 @@ meaning of arguments.
 
 from tilewright.keras import (
     activations,
+    backend,
     callbacks,
     datasets,
     initializers,
@@ -28,6 +29,7 @@ __all__ = [
     "Model",
     "Sequential",
     "activations",
+    "backend",
     "callbacks",
     "datasets",
     "initializers",

@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tilewright import random
+from tilewright.keras import naming
 
-__all__ = ["PyDataset", "Sequence", "set_random_seed", "to_categorical"]
+__all__ = [
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:
@@ -62,6 +69,11 @@ def set_random_seed(seed: int) -> None:
     random.manual_seed(seed)
     np.random.seed(seed)
     standard.seed(seed)
+
+
+def clear_session() -> None:
+    """Give names such as ``dense_1`` anew; there is no other global state."""
+    naming.reset()
 
 
 class PyDataset:

@@ -95,7 +95,7 @@ def _places(model: Model, prefix: str = "") -> Iterator[tuple[str, Layer]]:
             kind = "sequential" if isinstance(layer, Sequential) else "functional"
         number = numbers.get(kind, 0)
         numbers[kind] = number + 1
-        place = f"{prefix}layers/{kind}_{number}" if number else f"{prefix}layers/{kind}"
+        place = f"{prefix}layers/{kind}" + (f"_{number}" if number else "")
         if isinstance(layer, Model):
             yield from _places(layer, f"{place}/")
         elif layer.weights:
