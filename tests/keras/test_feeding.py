@@ -94,6 +94,22 @@ def test_class_weight_goes_with_every_source():
             assert a.tobytes() == b.tobytes(), name
 
 
+def test_the_end_of_a_data_set_is_evaluated():
+    def halved(x, y, visit):
+        return x / 2, y
+
+    whole = data.ArrayDataset(ROWS, KINDS, transform=halved)
+    expected, got = model(), model()
+    found = got.fit(whole, batch_size=8, validation_split=0.2, shuffle=False, verbose=0)
+    known = expected.fit(
+        ROWS[:32] / 2, KINDS[:32], 8, validation_data=(ROWS[32:], KINDS[32:]),
+        shuffle=False, verbose=0,
+    )  # fmt: skip
+    assert found.history.keys() == known.history.keys()
+    for name, values in known.history.items():
+        np.testing.assert_allclose(found.history[name], values, rtol=1e-6)
+
+
 def test_a_numbered_data_set_is_shuffled_and_told_of_the_end():
     orders = []
     for shuffle in (True, False):

@@ -322,9 +322,10 @@ class SeparableConv2D(_Convolution):
     @property
     def weights(self) -> list[Any]:
         """The arrays of the weights themselves, in their shapes in Keras."""
-        first, *others = super().weights or [None]
-        if first is None:
+        found = super().weights
+        if not found:
             return []
+        first, *others = found
         return [first.reshape(self._first.keras_shape("weight", first.shape)), *others]
 
     def get_config(self) -> dict[str, Any]:

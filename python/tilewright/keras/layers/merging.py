@@ -22,25 +22,25 @@ class _Folded(nn.Module):
             total = self.combine(total, each)
         return total
 
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """The operation."""
         raise NotImplementedError
 
 
 class _Sum(_Folded):
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """Add."""
         return a + b
 
 
 class _Difference(_Folded):
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """Subtract."""
         return a - b
 
 
 class _Product(_Folded):
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """Multiply."""
         return a * b
 
@@ -52,13 +52,13 @@ class _Mean(_Sum):
 
 
 class _Larger(_Folded):
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """The larger."""
         return pointwise.maximum(a, b)
 
 
 class _Smaller(_Folded):
-    def combine(self, a: Tensor, b: Any) -> Tensor:
+    def combine(self, a: Tensor, b: Any) -> Any:
         """The smaller."""
         return pointwise.minimum(a, b)
 

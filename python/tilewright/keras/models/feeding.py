@@ -228,19 +228,18 @@ class Feed:
             raise ValueError(
                 f"y and sample_weight are part of the batches of a {type(x).__name__}"
             )
-        if isinstance(source, ArrayDataset):
-            source = DataLoader(source, batch_size or 32, shuffle)
-        elif is_sequence(source):
-            source = Shuffled(source, shuffle)
-        plain = isinstance(source, DataLoader) and not (is_source(x) and class_weight)
-        if not (plain or isinstance(source, BatchStream)):
+        elif not isinstance(x, Samples):
 
             def convert(batch: Any) -> tuple[Any, Any]:
                 return self.batch(batch, class_weight)
 
+        if isinstance(source, ArrayDataset):
+            source = DataLoader(source, batch_size or 32, shuffle)
+        elif is_sequence(source):
+            source = Shuffled(source, shuffle)
         if steps is not None and restart and not hasattr(source, "__next__"):
             source, steps = First(source, steps), None
-        if steps is None and isinstance(source, Loader) and convert is None:
+        if steps is None and isinstance(source, DataLoader) and convert is None:
             return source
         return BatchStream(source, steps, convert)
 

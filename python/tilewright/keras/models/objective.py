@@ -89,7 +89,7 @@ class Compiled:
             chosen = _of_outputs("loss", outputs, self.loss)
         else:
             chosen = [self.loss] * count
-        shares = [None] * count
+        shares: list[Any] = [None] * count
         if isinstance(self.loss_weights, int | float):
             shares = [self.loss_weights] * count
         elif self.loss_weights is not None:

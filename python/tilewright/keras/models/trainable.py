@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tilewright import nn
 from tilewright.autograd import no_grad
-from tilewright.data import BatchStream, DataLoader
+from tilewright.data import ArrayDataset, BatchStream, DataLoader
 from tilewright.keras import callbacks as keras_callbacks
 from tilewright.keras import optimizers
 from tilewright.keras.layers.layer import Layer
@@ -246,23 +246,18 @@ class Trainable(Layer):
         """
         x = self._ready(x)
         trainer, feed = self._trained_by(), self._feed
-        data: Any = x
         if validation_split and validation_data is None:
-            if feeding.is_source(x):
-                raise ValueError(
-                    "fit: validation_split is for arrays; give validation_data"
-                )
-            known = feed.samples(x, y, sample_weight, class_weight)
-            data, validation = _split(known, validation_split)
-            y = sample_weight = class_weight = None
-        else:
-            validation = None
-            if validation_data is not None:
-                validation = self._validation(
-                    feed, validation_data, validation_batch_size, validation_steps
-                )
+            if not feeding.is_source(x):
+                x = feed.samples(x, y, sample_weight, class_weight)
+                y = sample_weight = class_weight = None
+            x, validation_data = _split(x, validation_split)
+        validation = None
+        if validation_data is not None:
+            validation = _validation(
+                feed, validation_data, validation_batch_size, validation_steps
+            )
         loader = feed.loader(
-            data,
+            x,
             y,
             sample_weight,
             batch_size=batch_size,
@@ -282,19 +277,6 @@ class Trainable(Layer):
             validation_freq=validation_freq,
         )
         return self.history
-
-    @staticmethod
-    def _validation(
-        feed: Feed, given: Any, batch_size: int | None, steps: int | None
-    ) -> Any:
-        x, y, weight = given, None, None
-        if isinstance(given, list | tuple):
-            x, y, weight = feeding.unpacked(given)
-        if batch_size is None and steps is None and not feeding.is_source(x):
-            return feed.samples(x, y, weight)
-        return feed.loader(
-            x, y, weight, batch_size=batch_size, steps=steps, restart=True
-        )
 
     def _callbacks(self, given: Any) -> list[Callback]:
         assert self.history is not None
@@ -455,7 +437,7 @@ def _input_batches(feed: Feed, x: Any, size: int, steps: int | None) -> Any:
         for start in range(0, max(len(inputs[0]), 1), size)[:steps]:
             yield tuple([array[start : start + size] for array in inputs])
         return
-    if isinstance(x, feeding.ArrayDataset):
+    if isinstance(x, ArrayDataset):
         x = DataLoader(x, size)
     elif feeding.is_sequence(x):
         x = feeding.Shuffled(x, False)
@@ -463,8 +445,24 @@ def _input_batches(feed: Feed, x: Any, size: int, steps: int | None) -> Any:
         yield feed.inputs(feeding.unpacked(batch)[0])
 
 
-def _split(data: feeding.Samples, share: float) -> tuple[Any, Any]:
+def _validation(
+    feed: Feed, given: Any, batch_size: int | None, steps: int | None
+) -> Any:
+    """What is evaluated: samples, for the trainer to cut, or batches."""
+    x = given
+    if isinstance(given, list | tuple):
+        x, y, weight = feeding.unpacked(given)
+        if not feeding.is_source(x):
+            x = feed.samples(x, y, weight)
+    if isinstance(x, feeding.Samples) and batch_size is None and steps is None:
+        return x
+    return feed.loader(x, batch_size=batch_size, steps=steps, restart=True)
+
+
+def _split(data: Any, share: float) -> tuple[Any, Any]:
     """Training and validation samples: the last ones are evaluated."""
+    if not isinstance(data, ArrayDataset):
+        raise ValueError("fit: validation_split is for arrays; give validation_data")
     if not 0 < share < 1:
         raise ValueError(f"fit: validation_split must be in (0, 1), got {share}")
     first = int(len(data) * (1 - share))
@@ -473,4 +471,8 @@ def _split(data: feeding.Samples, share: float) -> tuple[Any, Any]:
             f"fit: validation_split={share} leaves no samples to train or to evaluate, "
             f"of {len(data)}"
         )
-    return data.rows(slice(first)), data.rows(slice(first, None))
+    if isinstance(data, feeding.Samples):
+        return data.rows(slice(first)), data.rows(slice(first, None))
+    # What changes samples at random changes those that are trained on.
+    training = ArrayDataset(*data[:first], data.transform)
+    return training, ArrayDataset(*data[first:])
