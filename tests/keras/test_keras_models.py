@@ -366,6 +366,24 @@ def test_called_as_in_evaluation():
     assert changed == [True, True, True, True, False, False]
 
 
+def test_a_look_at_the_model_within_an_epoch_changes_nothing():
+    class Looks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.predict(IMAGES[:4], verbose=0)
+            self.model.evaluate(IMAGES, LABELS, verbose=0)
+            self.model(IMAGES[:4], training=False)
+
+    found = []
+    for callbacks in ([], [Looks()]):
+        tw.manual_seed(0)
+        model = compiled(
+            convolutional(layers.BatchNormalization(input_shape=(8, 8, 1)))
+        )
+        history = fit(model, 3, batch_size=16, callbacks=callbacks)
+        found.append((history.history, [w.tobytes() for w in model.get_weights()]))
+    assert found[0] == found[1]
+
+
 def test_the_output_of_a_layer_within():
     model = convolutional()
     inner = models.Model(model.inputs, model.layers[1].output)

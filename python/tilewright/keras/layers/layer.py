@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,13 +193,10 @@ class Layer:
 
     def infer(self, shapes: list[Shape]) -> Shape:
         """Shape of the output, by a sample of zeros."""
-        with no_grad():
-            x: Any = np.zeros((1, *shapes[0]), np.float32)
+        x: Any = np.zeros((1, *shapes[0]), np.float32)
+        with no_grad(), in_mode(self.parts, training=False):
             for part in self.parts:
-                modes = [(m, m.training) for m in part.modules()]
-                x = part.eval()(x)
-                for module, mode in modes:
-                    module.training = mode
+                x = part(x)
         return tuple(x.shape[1:])
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
@@ -258,8 +257,9 @@ class Layer:
         if not isinstance(x, Tensor):
             x = Tensor(np.asarray(x, np.float32))
         self.build(x.shape)
-        for part in self.parts:
-            x = part.train(training)(x)
+        with in_mode(self.parts, training):
+            for part in self.parts:
+                x = part(x)
         return x  # type: ignore[no-any-return]
 
     # Weights, in Keras's order.
@@ -354,6 +354,22 @@ class Layer:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make a layer of what `get_config` returned."""
         return cls(**config)
+
+
+@contextlib.contextmanager
+def in_mode(parts: Sequence[nn.Module], training: bool) -> Iterator[None]:
+    """Modules in training or in evaluation inside of a ``with`` block.
+
+    A run that is under way goes on in the mode that it was in.
+    """
+    modes = [(module, module.training) for p in parts for module in p.modules()]
+    for part in parts:
+        part.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def check_weights(name: str, given: Any, expected: list[Array]) -> None:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from tilewright import nn
 from tilewright.autograd import Tensor
 from tilewright.keras import naming
-from tilewright.keras.layers.layer import Call, KerasTensor, Layer, Shape, check_weights
+from tilewright.keras.layers.layer import (
+    Call,
+    KerasTensor,
+    Layer,
+    Shape,
+    check_weights,
+    in_mode,
+)
 from tilewright.keras.layers.preparation import PreparationLayer, _Prepared
 from tilewright.keras.models import saving, summary
 from tilewright.keras.models.feeding import samples
@@ -218,7 +225,8 @@ class Model(Trainable):
         ]
         if len(self._inputs) == len(self._outputs) == 1:
             return super().run(given[0], training)
-        outputs = self.parts[0].train(training)(*given)
+        with in_mode(self.parts, training):
+            outputs = self.parts[0](*given)
         several = isinstance(outputs, tuple)
         return self._outputs.pack(outputs if several else [outputs])
 

@@ -20,6 +20,7 @@ from tilewright.keras.models.network import Network
 from tilewright.keras.models.objective import Compiled, KerasTrainer, Target
 from tilewright.keras.models.structure import Structure
 from tilewright.train import Callback
+from tilewright.train.evaluating import evaluating
 from tilewright.train.losses import arrays_of
 from tilewright.train.run import Run
 
@@ -371,9 +372,8 @@ class Trainable(Layer):
             first, x = feeding.peeked(x) if feeding.is_source(x) else (x, x)
             self.build_for(first)
         network, feed = self.network, Feed(self._inputs, self._outputs, [])
-        network.whole.eval()
         found: list[list[Array]] = [[] for _ in self._outputs.names]
-        with no_grad():
+        with no_grad(), evaluating(network.whole):
             for inputs in _input_batches(feed, x, batch_size or 32, steps):
                 batch = inputs if len(inputs) > 1 else inputs[0]
                 outputs = arrays_of(network.whole(network.prepare(batch, False)))
