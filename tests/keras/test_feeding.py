@@ -71,6 +71,18 @@ def test_all_sources_give_the_same(name, built):
         assert a.tobytes() == b.tobytes()
 
 
+def test_one_array_in_a_row_and_numbers_in_rows():
+    made = model()
+    expected = made.predict(ROWS[:1], verbose=0)
+    for x in ([ROWS[:1]], (ROWS[:1],), ROWS[:1].tolist(), [tuple(ROWS[0])]):
+        np.testing.assert_array_equal(made.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(
+        made.predict({made.input_names[0]: ROWS[:1]}, verbose=0), expected
+    )
+    score = made.evaluate([ROWS], [KINDS], verbose=0)
+    assert score == made.evaluate(ROWS, KINDS.tolist(), verbose=0)
+
+
 def test_weights_come_with_the_batches():
     expected, got = model(), model()
     expected.fit(

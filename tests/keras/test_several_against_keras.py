@@ -186,12 +186,12 @@ CASES = {
     "mae": (2, None, "mae", PRICES, ["mse"]),
     "huber": (2, None, lambda k: k.losses.Huber(0.5), PRICES, []),
     "sum": (2, None, lambda k: k.losses.MeanSquaredError(reduction="sum"), PRICES, []),
-    "of one's own": (2, None, lambda k: quartic, PRICES, []),
+    "of one's own": (2, None, lambda k: squares, PRICES, []),
 }
 
 
-def quartic(y_true, y_pred):
-    return ((y_true - y_pred) ** 4).mean(axis=-1)
+def squares(y_true, y_pred):
+    return (2 * (y_true - y_pred) ** 2).mean(axis=-1)
 
 
 def dense(width, activation):

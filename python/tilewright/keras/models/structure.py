@@ -98,8 +98,10 @@ class Structure:
                 f"with {', '.join(map(repr, value))}"
             )
         if count == 1:
-            alone = isinstance(value, list | tuple) and len(value) == 1
-            return [value[0] if alone and np.ndim(value[0]) else value]
+            # A row with one array; numbers in a row are an array themselves.
+            row = isinstance(value, list | tuple) and len(value) == 1
+            alone = row and hasattr(value[0], "__array__") and np.ndim(value[0]) > 0
+            return [value[0] if alone else value]
         if not isinstance(value, list | tuple) or len(value) not in (count, expected):
             got = f"{len(value)}" if isinstance(value, list | tuple) else "one array"
             raise ValueError(
