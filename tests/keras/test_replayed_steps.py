@@ -40,6 +40,13 @@ def forked():
     return keras.Model(inputs, [kind, layers.Dense(3)(x)])
 
 
+def twice_the_same():
+    inputs = keras.Input((6,))
+    hidden = layers.Dense(3)(inputs)
+    views = [hidden, layers.Reshape((3, 1))(hidden), hidden]
+    return keras.Model(inputs, views)
+
+
 class Replayed:
     """One way to train, and whether its steps are replayed."""
 
@@ -114,6 +121,16 @@ CASES = {
             [keras.Input((6,)), layers.Dense(8, "relu"), layers.Dropout(0.3),
              layers.Dense(3, "softmax")]
         ),
+    ),
+    "outputs that share memory": Replayed(
+        True, make=twice_the_same, y=[NUMBERS, NUMBERS[..., None], NUMBERS], loss="mse"
+    ),
+    "an input as an output": Replayed(
+        False,
+        make=lambda: keras.Model(i := keras.Input((6,)), [layers.Dense(3)(i), i]),
+        y=[NUMBERS, ROWS],
+        loss=lambda: ["mse", None],
+        metrics=lambda: [None, ["mae"]],
     ),
     "graph": Replayed(
         True, make=forked, y=[KINDS, NUMBERS], loss=lambda: [

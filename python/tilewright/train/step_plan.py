@@ -123,6 +123,9 @@ class StepPlan:
         if len({slot.tensor for update in updates for slot in update.slots}) < 1:
             recording.cancel()
             return "no parameter has a gradient"
+        if not all(isinstance(each, Tensor) for each in flat(outputs)):
+            recording.cancel()
+            return "the model returned what is no tensor"
         grads = [grad for update in updates for grad in update.grads]
         known = [tensor._data for tensor in _tensors(model)] + constants
         for update in updates:
