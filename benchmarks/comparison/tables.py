@@ -126,6 +126,11 @@ def notes(report: Report) -> list[str]:
     )
     if report.settings.get("data") == "mnist-sample":
         lines.append("**These are figures of a sample of MNIST: a trial, no result.**")
+    if report.settings.get("load"):
+        lines.append(
+            f"**Others kept the machine busy (load {report.settings['load']}): all "
+            "times are too long.**"
+        )
     if report.comparisons and report.settings.get("quick"):
         lines.append("**From short turns (`--quick`); epochs are extrapolated.**")
     if report.benchmark == "footprint" and report.settings.get("quick"):
