@@ -98,6 +98,7 @@ def begin(benchmark: str, options: argparse.Namespace) -> Report:
     options.contestants = [n for n in options.contestants if n not in report.left_out]
     load = os.getloadavg()[0]
     if load > 0.5:
+        report.settings["load"] = round(load, 1)
         say(f"others keep this machine busy (load {load:.1f}): expect wrong figures")
     return report
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -125,6 +126,11 @@ def notes(report: Report) -> list[str]:
     )
     if report.settings.get("data") == "mnist-sample":
         lines.append("**These are figures of a sample of MNIST: a trial, no result.**")
+    if report.settings.get("load"):
+        lines.append(
+            f"**Others kept the machine busy (load {report.settings['load']}): all "
+            "times are too long.**"
+        )
     if report.comparisons and report.settings.get("quick"):
         lines.append("**From short turns (`--quick`); epochs are extrapolated.**")
     if report.benchmark == "footprint" and report.settings.get("quick"):
@@ -314,11 +320,45 @@ def footprint(report: Report) -> str:
     )
 
 
+SPELLINGS = {
+    "tilewright.keras": "`tilewright.keras`: the script, import lines changed",
+    "tilewright": "tilewright's own spelling",
+    "keras": "Keras on TensorFlow: the script as it is",
+}
+
+
+def keras_script(report: Report) -> str:
+    """Table of benchmarks/keras_script.py."""
+    rows = []
+    native = next((r for r in report.rows if r["spelling"] == "tilewright"), None)
+    for row in report.rows:
+        seconds = statistics.median(row["seconds"])
+        accuracy = statistics.mean(row["accuracy"])
+        ratio = seconds / statistics.median(native["seconds"]) if native else None
+        rows.append(
+            [
+                SPELLINGS[row["spelling"]],
+                f"{accuracy:.4f} ({min(row['accuracy']):.4f})",
+                figure(seconds),
+                times(ratio),
+            ]
+        )
+    runs = max((len(row["seconds"]) for row in report.rows), default=0)
+    return "\n\n".join(
+        [
+            table(["", "test accuracy", "5 epochs, s", "time / own spelling"], rows),
+            f"Batch 32, Adam; mean (least) accuracy and median time of {runs} runs, "
+            "each with another seed, in a process of its own, all as installed.",
+        ]
+    )
+
+
 BODIES: dict[str, tuple[str, Callable[[Report], str]]] = {
     "mnist_epoch": ("An epoch of the MNIST CNN", mnist_epoch),
     "perceptron": ("Perceptrons, steps a second", perceptron),
     "scaling": ("Threads and batch sizes, MNIST CNN", scaling),
     "footprint": ("Memory, import time and size", footprint),
+    "keras_script": ("An MNIST script for Keras", keras_script),
 }
 
 
@@ -326,6 +366,6 @@ def page(report: Report) -> str:
     """The whole page of a report: what stands in benchmarks/results."""
     title, body = BODIES[report.benchmark]
     parts = [f"# {title}", heading(report), body(report), *notes(report)]
-    if report.benchmark != "footprint":
+    if report.comparisons:
         parts.append(STATES)
     return "\n\n".join(parts)

@@ -11,7 +11,7 @@ import pytest
 from mirrors import Mirror
 from mnist_files import idx_bytes
 
-from tilewright import data
+from tilewright import data, keras
 from tilewright.data import DownloadError
 from tilewright.data.published import PublishedFile, published_bytes
 
@@ -120,6 +120,12 @@ def serve(mirror, monkeypatch, module, contents):
     monkeypatch.setattr(sys.modules[f"tilewright.data.{module}"], "FILES", files)
 
 
+def in_pieces(mirror):
+    """Break each connection while much of a file is left."""
+    mirror.cut.update(mirror.files)
+    mirror.cut_above = 10_000
+
+
 def test_fashion_mnist(mirror, monkeypatch):
     rng = np.random.default_rng(0)
     images, labels = rng.integers(0, 256, (40, 28, 28)), np.arange(40) % 10
@@ -127,6 +133,12 @@ def test_fashion_mnist(mirror, monkeypatch):
     arrays = [images[:30], labels[:30], images[30:], labels[30:]]
     packed = [gzip.compress(idx_bytes(array)) for array in arrays]
     serve(mirror, monkeypatch, "fashion_mnist", dict(zip(names, packed, strict=True)))
+    in_pieces(mirror)
+    (x, y), (x_test, y_test) = keras.datasets.fashion_mnist.load_data()
+    assert len(mirror.ranges) > 2
+    assert x.dtype == y.dtype == np.uint8
+    for got, expected in zip((x, y, x_test, y_test), arrays, strict=True):
+        np.testing.assert_array_equal(got, expected)
     train, test = data.fashion_mnist()
     assert train.x.shape == (30, 28, 28, 1) and train.x.dtype == np.float32
     np.testing.assert_array_equal(test.y, labels[30:])
@@ -151,6 +163,14 @@ def test_cifar10(mirror, monkeypatch):
     serve(
         mirror, monkeypatch, "cifar10", {"cifar-10-binary.tar.gz": archive.getvalue()}
     )
+    in_pieces(mirror)
+    (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
+    assert len(mirror.ranges) > 2
+    assert x.shape == (20, 32, 32, 3) and y.shape == (20, 1)
+    assert x.dtype == y.dtype == np.uint8
+    planes = batches[5][:, 1:].reshape(4, 3, 32, 32)
+    np.testing.assert_array_equal(x_test, planes.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(y_test[:, 0], batches[5][:, 0])
     train, test = data.cifar10()
     assert train.x.shape == (20, 32, 32, 3) and test.x.shape == (4, 32, 32, 3)
     assert train.x.dtype == np.float32 and train.x.flags.c_contiguous
@@ -159,6 +179,14 @@ def test_cifar10(mirror, monkeypatch):
     assert test.x[3, 1, 5, 0] == np.float32(batches[5][3, 1 + 37]) / np.float32(255)
     green = batches[5][3, 1 + 1024 + 2 * 32 + 5]
     assert test.x[3, 2, 5, 1] == np.float32(green) / np.float32(255)
+
+
+def test_a_wrong_file_never_reaches_keras(mirror, monkeypatch):
+    contents = {"cifar-10-binary.tar.gz": b"the archive"}
+    serve(mirror, monkeypatch, "cifar10", contents)
+    mirror.files["cifar-10-binary.tar.gz"] = b"another archive"
+    with pytest.raises(DownloadError, match="expected SHA-256"):
+        keras.datasets.cifar10.load_data()
 
 
 def test_tiny_shakespeare(mirror, monkeypatch):

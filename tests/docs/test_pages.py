@@ -89,6 +89,7 @@ def test_examples(page: str, tmp_path: Path) -> None:
         ("interop", interop.onnx),
         ("keras", keras.models),
         ("keras", keras.layers),
+        ("keras", keras.callbacks),
     ],
 )
 def test_reference_has_every_public_name(page: str, package: object) -> None:

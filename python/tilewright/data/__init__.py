@@ -12,12 +12,14 @@ from tilewright.data.loader import DataLoader
 from tilewright.data.mnist import mnist, mnist_folder, mnist_sample
 from tilewright.data.normalizer import Normalizer
 from tilewright.data.splitting import split
+from tilewright.data.stream import BatchStream
 from tilewright.data.tables import clean, prepare_table, read_table
 from tilewright.data.tiny_shakespeare import character_data, tiny_shakespeare
 
 __all__ = [
     "ArrayDataset",
     "Augmentation",
+    "BatchStream",
     "CIFAR10_CLASSES",
     "DataLoader",
     "DownloadError",

@@ -92,6 +92,22 @@ class ArrayDataset:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """What a loader gathers rows of."""
+        return self.x, self.y
+
+    def batch(
+        self,
+        arrays: tuple[Array, ...],
+        rows: NDArray[np.int64],
+        seed: int,
+        epoch: int,
+    ) -> Batch:
+        """A batch of rows that were gathered of `arrays`; see `transformed`."""
+        x, y = arrays
+        return self.transformed(x, y, rows, seed, epoch)
+
     def __getitem__(self, index: int | slice | Array) -> Batch:
         """Sample, slice or gathered rows, as ``(x, y)``; a slice is a view."""
         return self.x[index], self.y[index]

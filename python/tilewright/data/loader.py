@@ -199,16 +199,16 @@ class DataLoader:
     def _shuffled(self, first: int) -> Iterator[Batch]:
         """Each batch is gathered while the one before it is in use."""
         order, size, dataset = self.order(self.epoch), self.batch_size, self.dataset
-        gather = gatherer((dataset.x, dataset.y))
+        gather = gatherer(dataset.arrays)
         last = len(self) - 1
         rows = order[first * size : (first + 1) * size]
         coming = gather.begin(rows)
         for batch in range(first + 1, last + 2):
-            (x, y), here = coming.finish(), rows
+            arrays, here = coming.finish(), rows
             if batch <= last:
                 rows = order[batch * size : (batch + 1) * size]
                 coming = gather.begin(rows)
-            yield dataset.transformed(x, y, here, self.seed, self.epoch)
+            yield dataset.batch(arrays, here, self.seed, self.epoch)
 
     def _ahead(self, first: int, workers: int) -> Iterator[Batch]:
         """Each thread prepares a batch while the one before them is in use."""

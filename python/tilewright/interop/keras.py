@@ -99,7 +99,7 @@ def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         raise FileNotFoundError(f"load_weights: no such file: {path}")
     try:
         with h5py.File(path, "r") as file:
-            _check_links(h5py, file)
+            check_links(h5py, file)
             new = _read(str(path), file, row, "")
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(
@@ -216,14 +216,14 @@ def _variables(path: str, own: Any, layer: nn.Module, prefix: str) -> dict[str, 
     return found
 
 
-def _check_links(h5py: Any, group: Any) -> None:
+def check_links(h5py: Any, group: Any) -> None:
     """Refuse groups and arrays that lie in other files: the path is not ours."""
     for name in group:
         link = group.get(name, getlink=True)
         if not isinstance(link, h5py.HardLink):
             raise OSError(f"{group.name}: {name} is a link to elsewhere")
         if isinstance(group[name], h5py.Group):
-            _check_links(h5py, group[name])
+            check_links(h5py, group[name])
         elif group[name].external is not None or group[name].is_virtual:
             raise OSError(f"{group.name}: {name} is kept in another file")
 

@@ -4,11 +4,12 @@
     from tilewright.keras import layers, models
 
 A thin layer: every class stands for one of ours, with Keras's names, defaults and
-meaning of arguments. Models have one input and one output.
+meaning of arguments.
 """
 
 from tilewright.keras import (
     activations,
+    backend,
     callbacks,
     datasets,
     initializers,
@@ -28,6 +29,7 @@ __all__ = [
     "Model",
     "Sequential",
     "activations",
+    "backend",
     "callbacks",
     "datasets",
     "initializers",

@@ -79,6 +79,8 @@ _LAYERS: dict[str, Callable[[], nn.Module | None]] = {
 class _Applied(nn.Module):
     """A function of the user's own as a layer."""
 
+    runs_other_code = True
+
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
 

@@ -7,7 +7,6 @@ the cross-entropy of both together is one stable kernel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,68 +18,154 @@ from tilewright.keras.naming import resolve, snake_case
 from tilewright.nn import functional
 
 Array = NDArray[Any]
-LossFunction = Callable[[Tensor, Array], Tensor]
 # Keras keeps probabilities this far from 0 and 1.
 _EPSILON = 1e-7
-
-
-@dataclass
-class Bound:
-    """A loss for one model: what it is trained by.
-
-    Attributes
-    ----------
-    native : str or callable
-        What `tw.Trainer` takes.
-    before_head : bool
-        Whether it is a loss of what goes into the last activation.
-    """
-
-    native: str | LossFunction
-    before_head: bool
+_REDUCTIONS = ("sum_over_batch_size", "mean", "auto", "sum", "none", None)
 
 
 class Loss:
-    """Base of losses."""
+    """Base of losses; one of one's own defines `call`.
+
+    Parameters
+    ----------
+    reduction : {"sum_over_batch_size", "sum", "none"}
+        What becomes of the values of the samples: their mean, their sum, or nothing
+        where the loss is called by hand.
+    name : str, optional
+
+    Raises
+    ------
+    ValueError
+        If there is no such reduction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import keras
+    >>> class Cubes(keras.losses.Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return (abs(y_true - y_pred) ** 3).mean(axis=-1)
+    >>> Cubes()(np.array([[0.0], [2.0]]), np.array([[1.0], [2.0]])).item()
+    0.5
+    """
 
     def __init__(
-        self, reduction: str = "sum_over_batch_size", name: str | None = None
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None
     ) -> None:
-        if reduction not in ("sum_over_batch_size", "mean", "auto"):
+        if reduction not in _REDUCTIONS:
             raise ValueError(
-                f"{type(self).__name__}: reduction must be 'sum_over_batch_size', got "
-                f"{reduction!r}"
+                f"{type(self).__name__}: reduction must be 'sum_over_batch_size', "
+                f"'sum' or 'none', got {reduction!r}"
             )
+        self.reduction = reduction
         self.name = name or snake_case(type(self).__name__)
 
-    def bind(self, head: nn.Module | None, class_weight: Array | None) -> Bound:
-        """The loss for a model that ends in an activation, or in None.
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        """Losses of the samples, as a tensor (N,) or (N, ...)."""
+        raise NotImplementedError(f"{type(self).__name__}: call is not defined")
+
+    @property
+    def replays(self) -> bool:
+        """Whether it runs code of this package alone."""
+        return type(self).__module__ == __name__
+
+    def cuts(self, head: nn.Module | None) -> bool:
+        """Whether it is a loss of what goes into the activation at the end."""
+        return False
+
+    def targets(self, y: Any) -> Array:
+        """Targets in the form in which a model is trained on them."""
+        return np.asarray(y, np.float32)
+
+    def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
+        """Losses of the elements, or their mean.
 
         Parameters
         ----------
-        head : Module or None
-        class_weight : ndarray, shape (C,), optional
+        outputs : Tensor
+        targets : ndarray
+        cut : bool
+            Whether the outputs are those before the last activation.
+        reduction : {"none", "mean"}
         """
-        raise NotImplementedError
+        value = self.call(Tensor(targets), outputs)
+        return value if reduction == "none" or not value.ndim else value.mean()
 
-    def targets(self, y: Any) -> Array:
-        """Targets as the bound loss takes them."""
-        return np.asarray(y)
+    def total(
+        self, outputs: Tensor, targets: Array, weights: Array | None, cut: bool = False
+    ) -> Tensor:
+        """The loss of a batch.
 
-    def __call__(self, y_true: Any, y_pred: Any) -> Tensor:
-        """The loss of predictions, as a tensor without axes."""
+        Parameters
+        ----------
+        outputs : Tensor
+        targets : ndarray
+            As `targets` returns them.
+        weights : ndarray, shape (N,) or (N, ...), optional
+            Of the samples, or of their elements.
+        cut : bool, default False
+            As for `values`.
+
+        Returns
+        -------
+        Tensor, shape ()
+        """
+        if weights is None:
+            mean = self.values(outputs, targets, cut, "mean")
+        else:
+            mean = _weighted(
+                self.name, self.values(outputs, targets, cut, "none"), weights
+            ).mean()
+        if self.reduction != "sum":
+            return mean  # type: ignore[no-any-return]
+        # Of each sample Keras adds the mean over the last axis.
+        last = outputs.shape[-1] if outputs.ndim > 1 else 1
+        return mean * (outputs.size // max(last, 1))  # type: ignore[no-any-return]
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        """The loss of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like or Tensor
+        sample_weight : array_like, optional
+            What the losses of the samples are multiplied by.
+
+        Returns
+        -------
+        Tensor, shape () or, with the reduction "none", (N, ...)
+        """
         if not isinstance(y_pred, Tensor):
             y_pred = Tensor(np.asarray(y_pred, np.float32))
-        bound = self.bind(None, None)
         targets = self.targets(y_true.data if isinstance(y_true, Tensor) else y_true)
-        if isinstance(bound.native, str):
-            loss: Tensor = getattr(functional, bound.native)(y_pred, targets)
-            return loss
-        return bound.native(y_pred, targets)
+        weights = None
+        if sample_weight is not None:
+            weights = np.asarray(sample_weight, np.float32)
+        if self.reduction not in ("none", None):
+            return self.total(y_pred, targets, weights)
+        values = self.values(y_pred, targets, False, "none")
+        if values.shape == y_pred.shape and values.ndim > 1:
+            values = values.mean(axis=-1)
+        if weights is not None:
+            values = _weighted(self.name, values, weights)
+        return values  # type: ignore[no-any-return]
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same again."""
         return dict(vars(self))
+
+
+def _weighted(name: str, values: Tensor, weights: Array) -> Tensor:
+    """Losses times weights of the samples, or of some more of the axes."""
+    shape = weights.shape
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    if shape != values.shape[: len(shape)]:
+        raise ValueError(
+            f"{name}: sample_weight of shape {weights.shape} does not fit losses of "
+            f"shape {values.shape}"
+        )
+    return values * Tensor(weights.reshape(shape + (1,) * (values.ndim - len(shape))))
 
 
 class _Categorical(Loss):
@@ -92,26 +177,16 @@ class _Categorical(Loss):
         super().__init__(**general)
         self.from_logits = from_logits
 
-    def bind(self, head: nn.Module | None, class_weight: Array | None) -> Bound:
+    def cuts(self, head: nn.Module | None) -> bool:
+        """The kernel takes what goes into a softmax."""
+        return isinstance(head, nn.Softmax) and not self.from_logits
+
+    def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
         """The cross-entropy kernel on logits, wherever there are some."""
-        softmax = isinstance(head, nn.Softmax) and not self.from_logits
-        logits = softmax or self.from_logits
-        smoothing = self.label_smoothing
-        if logits and class_weight is None and not smoothing:
-            return Bound("cross_entropy", softmax)
-
-        def loss(outputs: Tensor, targets: Array) -> Tensor:
-            scores = outputs if logits else _log(outputs)
-            total = functional.cross_entropy(
-                scores,
-                targets,
-                class_weight,
-                label_smoothing=smoothing,
-                reduction="sum",
-            )
-            return total * (1 / max(len(targets), 1))
-
-        return Bound(loss, softmax)
+        scores = outputs if cut or self.from_logits else _log(outputs)
+        return functional.cross_entropy(
+            scores, targets, label_smoothing=self.label_smoothing, reduction=reduction
+        )
 
 
 class SparseCategoricalCrossentropy(_Categorical):
@@ -209,67 +284,44 @@ class BinaryCrossentropy(Loss):
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
-    def bind(self, head: nn.Module | None, class_weight: Array | None) -> Bound:
+    def cuts(self, head: nn.Module | None) -> bool:
+        """It is exact on what goes into a sigmoid."""
+        return isinstance(head, nn.Sigmoid) and not self.from_logits
+
+    def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
         """On logits, wherever there are some."""
-        sigmoid = isinstance(head, nn.Sigmoid) and not self.from_logits
-        logits, smoothing = sigmoid or self.from_logits, self.label_smoothing
-
-        def loss(outputs: Tensor, targets: Array) -> Tensor:
-            given = targets.reshape(outputs.shape)
-            wanted = given * (1 - smoothing) + smoothing / 2 if smoothing else given
-            reduction = "mean" if class_weight is None else "none"
-            if logits:
-                value = functional.binary_cross_entropy_with_logits(
-                    outputs, wanted, reduction
-                )
-            else:
-                limited = outputs.clip(_EPSILON, 1 - _EPSILON)
-                value = functional.binary_cross_entropy(limited, wanted, reduction)
-            if class_weight is None:
-                return value
-            return (value * class_weight[given.astype(np.int64)]).mean()
-
-        return Bound(loss, sigmoid)
-
-    def targets(self, y: Any) -> Array:
-        """As float32."""
-        return np.asarray(y, np.float32)
+        given = targets.reshape(outputs.shape)
+        smoothing = self.label_smoothing
+        wanted = given * (1 - smoothing) + smoothing / 2 if smoothing else given
+        if cut or self.from_logits:
+            return functional.binary_cross_entropy_with_logits(
+                outputs, wanted, reduction
+            )
+        limited = outputs.clip(_EPSILON, 1 - _EPSILON)
+        return functional.binary_cross_entropy(limited, wanted, reduction)
 
 
 class _Regression(Loss):
-    def bind(self, head: nn.Module | None, class_weight: Array | None) -> Bound:
-        """A loss of the outputs themselves."""
-        if class_weight is not None:
-            raise ValueError(f"{self.name}: class_weight is for cross-entropies")
+    """Losses of differences, each a function of ours."""
 
-        def loss(outputs: Tensor, targets: Array) -> Tensor:
-            return self.value(outputs, targets.reshape(outputs.shape))
+    _function: Callable[..., Tensor]
 
-        return Bound(loss, False)
-
-    def value(self, outputs: Tensor, targets: Array) -> Tensor:
-        """The loss of targets that have the outputs' shape."""
-        raise NotImplementedError
-
-    def targets(self, y: Any) -> Array:
-        """As float32."""
-        return np.asarray(y, np.float32)
+    def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
+        """Targets may lack the outputs' last axis of 1, or have one more."""
+        given = targets.reshape(outputs.shape)
+        return type(self)._function(outputs, given, reduction=reduction)
 
 
 class MeanSquaredError(_Regression):
     """Mean of the squared differences."""
 
-    def value(self, outputs: Tensor, targets: Array) -> Tensor:
-        """The loss."""
-        return functional.mse_loss(outputs, targets)
+    _function = functional.mse_loss
 
 
 class MeanAbsoluteError(_Regression):
     """Mean of the absolute differences."""
 
-    def value(self, outputs: Tensor, targets: Array) -> Tensor:
-        """The loss."""
-        return functional.l1_loss(outputs, targets)
+    _function = functional.l1_loss
 
 
 class Huber(_Regression):
@@ -290,9 +342,10 @@ class Huber(_Regression):
         super().__init__(reduction, name)
         self.delta = delta
 
-    def value(self, outputs: Tensor, targets: Array) -> Tensor:
-        """The loss."""
-        return functional.huber_loss(outputs, targets, delta=self.delta)
+    def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
+        """By our function, with the delta."""
+        given = targets.reshape(outputs.shape)
+        return functional.huber_loss(outputs, given, reduction, delta=self.delta)
 
 
 class FunctionLoss(Loss):
@@ -302,16 +355,14 @@ class FunctionLoss(Loss):
         super().__init__(name=getattr(function, "__name__", "loss"))
         self.function = function
 
-    def bind(self, head: nn.Module | None, class_weight: Array | None) -> Bound:
-        """The mean of what it returns."""
-        if class_weight is not None:
-            raise ValueError(f"{self.name}: class_weight is for cross-entropies")
+    @property
+    def replays(self) -> bool:
+        """The function may do whatever it likes."""
+        return False
 
-        def loss(outputs: Tensor, targets: Array) -> Tensor:
-            value = self.function(Tensor(targets), outputs)
-            return value if value.ndim == 0 else value.mean()  # type: ignore[no-any-return]
-
-        return Bound(loss, False)
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Any:
+        """What the function returns."""
+        return self.function(y_true, y_pred)
 
 
 def labels(y: Any) -> Array:

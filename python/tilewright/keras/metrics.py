@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd import Tensor
 from tilewright.keras.losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -22,23 +23,103 @@ Array = NDArray[Any]
 Native = MetricFunction | native.Metric
 
 
+class Variable:
+    """A number, or an array, that a metric of one's own gathers in."""
+
+    def __init__(self, value: Array) -> None:
+        self.value = value
+
+    def assign(self, value: Any) -> None:
+        """Set it."""
+        self.value = np.asarray(_plain(value), np.float64).reshape(self.value.shape)
+
+    def assign_add(self, value: Any) -> None:
+        """Add to it."""
+        self.assign(self.value + _plain(value))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.value, dtype=dtype)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __add__(self, other: Any) -> Any:
+        return self.value + _plain(other)
+
+    def __truediv__(self, other: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return self.value / _plain(other)
+
+
+def _plain(value: Any) -> Array:
+    return np.asarray(value.data if isinstance(value, Tensor) else value)
+
+
 class Metric:
-    """Base of metrics: what is computed of outputs and targets.
+    """Base of metrics; one of one's own defines `update_state` and `result`.
 
     Parameters
     ----------
     name : str, optional
         In the history.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import keras
+    >>> class Largest(keras.metrics.Metric):
+    ...     def __init__(self, name="largest"):
+    ...         super().__init__(name)
+    ...         self.largest = self.add_weight(name="largest")
+    ...
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.largest.assign(max(float(self.largest), np.max(y_pred)))
+    ...
+    ...     def result(self):
+    ...         return float(self.largest)
+    >>> metric = Largest()
+    >>> metric.update_state(None, np.array([3.0, 7.0]))
+    >>> metric.result()
+    7.0
     """
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or snake_case(type(self).__name__)
         self._own: native.Metric | None = None
-        self._mean = (0.0, 0)
+        self._sums = (0.0, 0.0)
+        self._variables: list[tuple[Variable, Array]] = []
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make what the metric gathers in; `reset_state` sets it back.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : {"zeros", "ones"}
+        dtype, name
+            Of no effect.
+        """
+        if initializer not in ("zeros", "ones"):
+            raise ValueError(
+                f"{type(self).__name__}: initializer must be 'zeros' or 'ones', got "
+                f"{initializer!r}"
+            )
+        begin = np.full(shape, float(initializer == "ones"))
+        variable = Variable(begin.copy())
+        self._variables.append((variable, begin))
+        return variable
+
+    add_variable = add_weight
 
     def make(self) -> Native:
         """The metric of ours, of probabilities and targets."""
-        raise NotImplementedError
+        return _Gathering(self)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make the same again."""
@@ -46,29 +127,125 @@ class Metric:
 
     # By hand, as Keras allows it.
 
-    def update_state(self, y_true: Any, y_pred: Any) -> None:
-        """Take in targets and predictions."""
-        outputs, targets = np.asarray(y_pred), np.asarray(y_true)
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in targets and predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like, shape (N, ...)
+        sample_weight : array_like, shape (N,), optional
+
+        Raises
+        ------
+        ValueError
+            If there are weights, and the metric is no mean over samples.
+        """
+        outputs, targets = _plain(y_pred), _plain(y_true)
         made = self.make()
         if isinstance(made, native.Metric):
+            if sample_weight is not None:
+                raise ValueError(f"{self.name}: takes no sample_weight")
             self._own = self._own or made
             self._own.update(outputs, targets)
-        else:
-            total, count = self._mean
-            value = np.asarray(made(outputs, targets), np.float64)
-            each = value if value.ndim else np.full(len(targets), float(value))
-            self._mean = (total + float(each.sum()), count + each.size)
+            return
+        values = by_sample(made(outputs, targets), len(targets))
+        weights = sample_shares(sample_weight, values)
+        total, count = self._sums
+        self._sums = total + float(values @ weights), count + float(weights.sum())
 
     def result(self) -> float:
         """The number so far."""
         if self._own is not None:
             return self._own.result()
-        total, count = self._mean
+        total, count = self._sums
         return total / count if count else 0.0
 
     def reset_state(self) -> None:
         """Forget everything."""
-        self._own, self._mean = None, (0.0, 0)
+        self._own, self._sums = None, (0.0, 0.0)
+        for variable, begin in self._variables:
+            variable.assign(begin)
+
+    reset_states = reset_state
+
+
+def by_sample(values: Any, size: int) -> Array:
+    """One value each of the samples, whatever axes are behind the first."""
+    array = np.asarray(_plain(values), np.float64)
+    if not array.ndim:
+        return np.full(size, float(array))
+    return _mean(array) if array.ndim > 1 else array
+
+
+def sample_shares(weights: Any, values: Array) -> Array:
+    """Weights of samples as float64, 1 where none are given."""
+    if weights is None:
+        return np.ones(len(values))
+    array = np.asarray(weights, np.float64)
+    return _mean(array) if array.ndim > 1 else array
+
+
+class _Gathering(native.Metric):
+    """A metric of the user's own, as our trainer takes it."""
+
+    takes_weights = True
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self.metric.reset_state()
+
+    def update(self, outputs: Any, targets: Any, weights: Any = None) -> None:
+        """Take in one batch."""
+        if weights is None:
+            self.metric.update_state(targets, outputs)
+        else:
+            self.metric.update_state(targets, outputs, sample_weight=weights)
+
+    def result(self) -> float:
+        """The number so far."""
+        return float(_plain(self.metric.result()))
+
+
+class Mean(Metric):
+    """The mean of numbers that are given by hand, such as losses of batches.
+
+    Examples
+    --------
+    >>> from tilewright.keras import metrics
+    >>> mean = metrics.Mean("loss")
+    >>> for loss in (1.0, 3.0):
+    ...     mean.update_state(loss)
+    >>> mean.result()
+    2.0
+    """
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        """Take in a number, or an array of them."""
+        given = _plain(values).astype(np.float64).reshape(-1)
+        weights = np.ones(len(given))
+        if sample_weight is not None:
+            weights = np.broadcast_to(_plain(sample_weight).reshape(-1), given.shape)
+        total, count = self._sums
+        self._sums = total + float(given @ weights), count + float(weights.sum())
+
+
+class FunctionMetric(Metric):
+    """A function of the user's own, of (y_true, y_pred), and its mean."""
+
+    def __init__(self, function: Callable[[Any, Any], Any], name: str | None = None):
+        super().__init__(name or getattr(function, "__name__", "metric"))
+        self._function = function
+
+    def make(self) -> Native:
+        """One value a sample."""
+        function = self._function
+        return lambda outputs, targets: by_sample(
+            function(Tensor(np.asarray(targets, np.float32)), Tensor(outputs)),
+            len(outputs),
+        )
 
 
 class SparseCategoricalAccuracy(Metric):
@@ -270,14 +447,14 @@ _KNOWN: dict[str, Callable[[], Metric]] = {
 }
 
 
-def get(metric: Any, loss: Loss, width: int) -> Metric:
+def get(metric: Any, loss: Loss | None, width: int) -> Metric:
     """A metric by its name, or itself.
 
     Parameters
     ----------
-    metric : str or Metric
+    metric : str, Metric, or function of (y_true, y_pred)
         ``"accuracy"`` stands for the one that fits the loss and the outputs.
-    loss : Loss
+    loss : Loss or None
     width : int
         Number of outputs of a sample.
 
@@ -295,9 +472,13 @@ def get(metric: Any, loss: Loss, width: int) -> Metric:
             return BinaryAccuracy(metric)
         return CategoricalAccuracy(metric)
     found = resolve("metric", metric, _KNOWN)
-    if not isinstance(found, Metric):
+    if isinstance(found, type) and issubclass(found, Metric):
+        return found()
+    if isinstance(found, Metric):
+        return found
+    if not callable(found):
         raise TypeError(
-            "a metric must be a name or one of keras.metrics, got "
+            "a metric must be a name, a function or one of keras.metrics, got "
             f"{type(found).__name__}"
         )
-    return found
+    return FunctionMetric(found)

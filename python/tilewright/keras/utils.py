@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tilewright import random
+from tilewright.keras import naming
 
-__all__ = ["set_random_seed", "to_categorical"]
+__all__ = [
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[Any]:
@@ -62,3 +69,60 @@ def set_random_seed(seed: int) -> None:
     random.manual_seed(seed)
     np.random.seed(seed)
     standard.seed(seed)
+
+
+def clear_session() -> None:
+    """Give names such as ``dense_1`` anew; there is no other global state."""
+    naming.reset()
+
+
+class PyDataset:
+    """Base of data sets that have batches by their numbers.
+
+    A subclass defines ``__len__``, the number of batches, and ``__getitem__``, which
+    returns ``(x, y)`` or ``(x, y, sample_weight)`` of one; `on_epoch_end` may prepare
+    the next pass.
+
+    Parameters
+    ----------
+    workers, use_multiprocessing, max_queue_size
+        Of no effect: batches are made where they are needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright import keras
+    >>> class Ones(keras.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...
+    ...     def __getitem__(self, index):
+    ...         return np.ones((4, 2)), np.ones(4)
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(loss="mse")
+    >>> len(model.fit(Ones(), epochs=2, verbose=0).epoch)
+    2
+    """
+
+    def __init__(
+        self,
+        workers: int = 1,
+        use_multiprocessing: bool = False,
+        max_queue_size: int = 10,
+    ) -> None:
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__}: __len__ is not defined")
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError(f"{type(self).__name__}: __getitem__ is not defined")
+
+    def on_epoch_end(self) -> None:
+        """A pass is over."""
+
+
+# Keras's earlier name.
+Sequence = PyDataset

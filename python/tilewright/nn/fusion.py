@@ -93,7 +93,9 @@ def is_plain(module: Module) -> bool:
 
 def is_own(module: Module) -> bool:
     """Whether a module runs code of this package alone."""
-    return type(module).__module__.startswith("tilewright.nn.") and is_plain(module)
+    kind = type(module)
+    ours = kind.__module__.startswith("tilewright.") and not kind.runs_other_code
+    return ours and is_plain(module)
 
 
 def _plain(module: Module, kind: type[_Kind]) -> _Kind | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -60,6 +60,9 @@ class Module:
     ----------
     training : bool
         Whether Dropout is on; set by :meth:`train` and :meth:`eval`.
+    runs_other_code : bool
+        Whether it calls functions that it was given: a `Trainer` then replays no
+        steps by itself.
 
     Examples
     --------
@@ -80,6 +83,7 @@ class Module:
     """
 
     training: bool = True
+    runs_other_code: ClassVar[bool] = False
     _buffers: tuple[str, ...] = ()
     _hooks: tuple[Hook, ...] = ()
 

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tilewright import kernels
 from tilewright.autograd import Tensor
+from tilewright.autograd.broadcasting import combine, sum_over
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.module import Module
@@ -24,24 +26,43 @@ from tilewright.nn.types import Array
 
 class _Penalty(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, weight: Array, *, l1: float, l2: float) -> Array:
         ctx.l1, ctx.l2 = l1, l2
         ctx.save_for_backward(weight)
-        with np.errstate(all="ignore"):
-            total = l2 * np.sum(weight * weight, dtype=np.float64)
-            if l1:
-                total += l1 * np.sum(np.abs(weight), dtype=np.float64)
-        return np.asarray(total, weight.dtype)
+        number, axes = weight.dtype.type, tuple(range(weight.ndim))
+        squares = sum_over(combine("multiply", weight, weight), axes)
+        total = combine("multiply", squares, number(l2))
+        if l1:
+            sizes = combine("add", *_halves(weight))
+            share = combine("multiply", sum_over(sizes, axes), number(l1))
+            total = combine("add", total, share)
+        return total
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         (weight,) = ctx.saved
-        gradient: Array = weight * (2 * ctx.l2 * dy)
+        number = dy.dtype.type
+        gradient = combine(
+            "multiply", weight, combine("multiply", dy, number(2 * ctx.l2))
+        )
         if ctx.l1:
-            gradient += np.sign(weight) * (ctx.l1 * dy)
+            slope = combine("multiply", dy, number(ctx.l1))
+            slopes = kernels.copy(np.broadcast_to(slope, weight.shape))
+            up, down = (
+                kernels.activation_backward(slopes, half, "relu")
+                for half in _halves(weight)
+            )
+            gradient = combine("add", gradient, combine("subtract", up, down))
         return gradient
+
+
+def _halves(weight: Array) -> tuple[Array, Array]:
+    """What is above 0, and what is below it with its sign turned."""
+    turned = combine("multiply", weight, weight.dtype.type(-1))
+    return kernels.activation(weight, "relu"), kernels.activation(turned, "relu")
 
 
 class L1L2:

@@ -20,11 +20,17 @@ from tilewright.autograd.watch import watching
 from tilewright.kernels import recording
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
-from tilewright.train.losses import LossFunction, resolve_loss
-from tilewright.train.step_plan import KernelTime, StepPlan
+from tilewright.train.losses import (
+    LossFunction,
+    arrays_of,
+    resolve_loss,
+    with_extras,
+)
+from tilewright.train.step_plan import KernelTime, StepPlan, flat
 
 Array = NDArray[Any]
-Signature = tuple[tuple[int, ...], np.dtype[Any], tuple[int, ...], np.dtype[Any]]
+# Shapes and dtypes of inputs and targets.
+Signature = tuple[Any, Any]
 
 _MOST_PLANS = 8
 _NO_C_KERNELS = "float32 arrays do not go to the C++ kernels"
@@ -49,14 +55,16 @@ def compile_step(
     model : Module
     loss : str or callable
         Name of a loss in `nn.functional`, or a function of (outputs, targets) that
-        returns a scalar Tensor.
+        returns a scalar Tensor, or a tuple of it and of more tensors, which are added
+        to ``step.outputs``.
     optimizer : Optimizer
         Over the model's parameters.
 
     Returns
     -------
     CompiledStep
-        Called as ``loss = step(x, y)``.
+        Called as ``loss = step(x, y)``. For a model of several inputs x is a tuple,
+        and is given to it as one; so is y for a loss of several targets.
 
     Raises
     ------
@@ -87,7 +95,7 @@ class CompiledStep:
 
     Attributes
     ----------
-    outputs : ndarray
+    outputs : ndarray or tuple of ndarray
         What the model returned in the latest step; overwritten by the next one.
     reason : str or None
         Why the latest call was not a replay; None if it was.
@@ -98,7 +106,7 @@ class CompiledStep:
     ) -> None:
         self.model = model
         self.optimizer = optimizer
-        self.outputs: Array = np.empty(0, np.float32)
+        self.outputs: Any = np.empty(0, np.float32)
         self.reason: str | None = None
         self._loss = resolve_loss("compile_step", loss)
         # By signature: how often it was seen, a plan, or why there is none.
@@ -106,13 +114,13 @@ class CompiledStep:
         self._timed = False
         self._times: list[KernelTime] = []
 
-    def __call__(self, x: Array, y: Array) -> Tensor:
+    def __call__(self, x: Any, y: Any) -> Tensor:
         """Do one step.
 
         Parameters
         ----------
-        x : ndarray, shape (N, ...)
-        y : ndarray, shape (N, ...)
+        x : ndarray, shape (N, ...), or tuple of ndarray
+        y : ndarray, shape (N, ...), or tuple of ndarray
             Targets, as the loss takes them.
 
         Returns
@@ -128,7 +136,7 @@ class CompiledStep:
             As the model and the loss do; nothing has then changed.
         """
         x, y = _plain(x), _plain(y)
-        signature = (x.shape, x.dtype, y.shape, y.dtype)
+        signature = _kind(x), _kind(y)
         known = self._known.get(signature, 0)
         if isinstance(known, StepPlan):
             problem = known.stale()
@@ -147,7 +155,7 @@ class CompiledStep:
         self._known[signature], loss = self._record(x, y)
         return loss
 
-    def profile(self, x: Array, y: Array) -> list[KernelTime]:
+    def profile(self, x: Any, y: Any) -> list[KernelTime]:
         """Do one step as `__call__` does, and tell what each kernel took.
 
         Parameters
@@ -188,17 +196,17 @@ class CompiledStep:
             self._timed = False
         return self._times
 
-    def eager(self, x: Array, y: Array) -> Tensor:
+    def eager(self, x: Any, y: Any) -> Tensor:
         """Do one step without recording or replaying it; see `__call__`."""
         outputs = self.model(x)
-        loss = self._loss(outputs, y)
+        loss, outputs = with_extras(self._loss(outputs, y), outputs)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        self.outputs = outputs.data
+        self.outputs = arrays_of(outputs)
         return loss.detach()
 
-    def _record(self, x: Array, y: Array) -> tuple[StepPlan | str | int, Tensor]:
+    def _record(self, x: Any, y: Any) -> tuple[StepPlan | str | int, Tensor]:
         """Do a step, and return what is known of it from now on."""
         if not (recording.possible() and is_grad_enabled()):
             self.reason = _NO_C_KERNELS
@@ -207,7 +215,7 @@ class CompiledStep:
         try:
             with watching() as watch:
                 outputs = self.model(x)
-                loss = self._loss(outputs, y)
+                loss, outputs = with_extras(self._loss(outputs, y), outputs)
                 self.optimizer.zero_grad()
                 loss.backward()
                 updates = self.optimizer.planned_updates()
@@ -215,7 +223,7 @@ class CompiledStep:
         except BaseException:
             recording.cancel()
             raise
-        self.outputs = outputs.data
+        self.outputs = arrays_of(outputs)
         plan: StepPlan | str
         if watch.other is not None:
             recording.cancel()
@@ -232,7 +240,7 @@ class CompiledStep:
         self.reason = plan if isinstance(plan, str) else "it was recorded"
         return plan, loss.detach()
 
-    def _replay(self, plan: StepPlan, x: Array, y: Array) -> Tensor:
+    def _replay(self, plan: StepPlan, x: Any, y: Any) -> Tensor:
         if not plan.ready(x, y):
             return self.eager(x, y)  # which says what is wrong with them
         if not plan.verified:
@@ -242,15 +250,16 @@ class CompiledStep:
         self.reason = None
         return Tensor(plan.loss.copy())
 
-    def _verify(self, plan: StepPlan, x: Array, y: Array) -> Tensor:
+    def _verify(self, plan: StepPlan, x: Any, y: Any) -> Tensor:
         """Do a step both ways, from the same state, and compare the bits."""
         before, numbers = plan.state(), random.get_state()
         plan.run(forget=True)
-        replayed = [*plan.state(), plan.loss.copy(), plan.outputs.copy()]
+        replayed = [*plan.state(), plan.loss.copy()]
+        replayed += [array.copy() for array in flat(plan.outputs)]
         plan.restore(before)
         random.set_state(numbers)
         loss = self.eager(x, y)
-        stepped = [*plan.state(), loss.data, self.outputs]
+        stepped = [*plan.state(), loss.data, *flat(self.outputs)]
         self.reason = "it was checked"
         pairs = zip(replayed, stepped, strict=True)
         if all(one.tobytes() == other.tobytes() for one, other in pairs):
@@ -264,8 +273,17 @@ class CompiledStep:
         return loss
 
 
-def _plain(value: Any) -> Array:
+def _kind(value: Any) -> Any:
+    """Shape and dtype of an array, or of each of a tuple."""
+    if type(value) is tuple:
+        return tuple(map(_kind, value))
+    return value.shape, value.dtype
+
+
+def _plain(value: Any) -> Any:
     """Arrays as kernels take them, so that these need no copies of their own."""
+    if type(value) is tuple:
+        return tuple(map(_plain, value))
     array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
     if array.dtype == np.int32:
         return array.astype(np.int64)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numpy.typing import NDArray
-
 from tilewright.autograd import Tensor
 from tilewright.nn import functional
 
-LossFunction = Callable[[Tensor, NDArray[Any]], Tensor]
+# Outputs and targets, each an array or a tuple of them, to the loss; or to a tuple
+# that begins with it, and whose other tensors are added to the outputs.
+LossFunction = Callable[[Any, Any], Any]
 
 LOSSES: dict[str, LossFunction] = {
     "cross_entropy": functional.cross_entropy,
@@ -54,3 +54,29 @@ def resolve_loss(caller: str, loss: str | LossFunction) -> LossFunction:
             f"{caller}: loss must be a name or a function, got {type(loss).__name__}"
         )
     return loss
+
+
+def with_extras(result: Any, outputs: Any) -> tuple[Tensor, Any]:
+    """What a loss function returned as the loss, and the outputs with its extras.
+
+    Parameters
+    ----------
+    result : Tensor or tuple of Tensor
+    outputs : Tensor or tuple of Tensor
+
+    Returns
+    -------
+    loss : Tensor
+    outputs : Tensor or tuple of Tensor
+    """
+    if not isinstance(result, tuple):
+        return result, outputs
+    own = outputs if isinstance(outputs, tuple) else (outputs,)
+    return result[0], (*own, *result[1:])
+
+
+def arrays_of(outputs: Any) -> Any:
+    """The array of a tensor, or those of a tuple; arrays as they are."""
+    if isinstance(outputs, tuple):
+        return tuple(map(arrays_of, outputs))
+    return outputs.data if isinstance(outputs, Tensor) else outputs

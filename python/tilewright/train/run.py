@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import functools
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from tilewright import random
-from tilewright.data import ArrayDataset, DataLoader
+from tilewright.data import ArrayDataset, BatchStream, DataLoader
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.history import History
 from tilewright.train.interrupt import StopRequest, stop_on_interrupt
+from tilewright.train.losses import arrays_of
 from tilewright.train.metrics import RunningMeans
 
 if TYPE_CHECKING:
     from tilewright.train.trainer import Trainer
 
-Data = ArrayDataset | DataLoader | tuple[ArrayLike, ArrayLike]
+Loader = DataLoader | BatchStream
+Data = ArrayDataset | Loader | tuple[ArrayLike, ArrayLike]
 
 
 class Run:
@@ -32,14 +35,17 @@ class Run:
     Attributes
     ----------
     trainer : Trainer
-    loader : DataLoader
+    loader : DataLoader or BatchStream
         Of the training data.
     epochs : int
-        How many there are to be.
+        How many there are to be, those before the run among them.
+    initial_epoch : int
+        How many there were before the run.
     history : History
         Of the epochs that are done.
-    inputs : tuple of ndarray
-        x and y of the latest batch; only where a callback has `on_gradients`.
+    inputs : tuple
+        x and y of the latest batch, each an array or a tuple of them; only where a
+        callback has `on_gradients`.
     loss : float
         Of the latest batch.
     held : bool
@@ -51,21 +57,27 @@ class Run:
     def __init__(
         self,
         trainer: Trainer,
-        loader: DataLoader,
-        validation: DataLoader | None,
+        loader: Loader,
+        validation: Loader | None,
         epochs: int,
         callbacks: list[Callback],
+        *,
+        initial_epoch: int = 0,
+        validation_freq: int | Container[int] = 1,
     ) -> None:
         self.trainer = trainer
         self.loader = loader
         self.validation = validation
         self.epochs = epochs
+        self.initial_epoch = initial_epoch
+        self.validation_freq = validation_freq
         self.callbacks = sorted(callbacks, key=lambda each: each.priority)
         self.history = History()
         self.means = RunningMeans(trainer.metrics)
         self.inputs: tuple[Any, Any] = (None, None)
         self.loss = float("nan")
         self.held = False
+        self._validated = self._ended = False
         # Of the epoch under way: time before it was resumed, and since.
         self._seconds = 0.0
         self._began: float | None = None
@@ -88,9 +100,28 @@ class Run:
         return self.loader.position
 
     @property
-    def batches(self) -> int:
-        """Batches in an epoch."""
-        return len(self.loader)
+    def batches(self) -> int | None:
+        """Batches in an epoch; None where the loader does not know."""
+        try:
+            return len(self.loader)
+        except TypeError:
+            return None
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done, those before the run among them."""
+        return self.initial_epoch + self.history.epochs
+
+    @property
+    def more(self) -> bool:
+        """Whether, as far as is known, the epoch goes on after the latest batch."""
+        batches = self.batches
+        return batches is None or self.batch < batches
+
+    @property
+    def skips_validation(self) -> bool:
+        """Whether there is validation data, and the epoch just done goes without."""
+        return self.validation is not None and not self._validated
 
     @property
     def rate(self) -> float:
@@ -110,6 +141,13 @@ class Run:
         """
         self.history.stopped = reason
 
+    def end_epoch(self) -> None:
+        """End the epoch after this turn of the callbacks, as if it had no more batches.
+
+        What follows an epoch follows: validation, and the callbacks' `on_epoch_end`.
+        """
+        self._ended = True
+
     def execute(self) -> None:
         """Train up to the last epoch, the first Ctrl-C, or a callback's end."""
         history = self.history
@@ -118,7 +156,7 @@ class Run:
             with stop_on_interrupt() as stop:
                 for callback in self.callbacks:
                     callback.on_fit_begin(self)
-                while history.epochs < self.epochs and not (
+                while self.epoch < self.epochs and not (
                     stop.requested or history.stopped
                 ):
                     self._epoch(stop)
@@ -134,10 +172,11 @@ class Run:
     def _epoch(self, stop: StopRequest) -> None:
         """Train one epoch, or the rest of one, then validate and save."""
         trainer, loader, means = self.trainer, self.loader, self.means
-        trainer.model.train()
+        trainer.set_training()
+        self._ended = False
         step = self._step()
         at_batch_end = [c.on_batch_end for c in self._overriding("on_batch_end")]
-        batches = len(loader)
+        batches = self.batches or math.inf
         self._seen, self._began = means.samples, time.perf_counter()
         for callback in self.callbacks:
             callback.on_epoch_begin(self)
@@ -149,6 +188,8 @@ class Run:
             if self.history.stopped:
                 self._clock()
                 return
+            if self._ended:
+                break
             if stop.requested and loader.position < batches and not self.held:
                 for callback in self.callbacks:
                     callback.on_interrupt(self)
@@ -156,7 +197,8 @@ class Run:
                 return
         self._clock()
         values = means.result()
-        if self.validation is not None:
+        self._validated = self._is_due()
+        if self.validation is not None and self._validated:
             for callback in self.callbacks:
                 callback.on_validation_begin(self)
             scores = trainer.evaluate(self.validation)
@@ -165,6 +207,11 @@ class Run:
         self.means, self._seconds = RunningMeans(trainer.metrics), 0.0
         for callback in self.callbacks:
             callback.on_epoch_end(self, values)
+
+    def _is_due(self) -> bool:
+        """Whether the epoch that ends now is to be validated."""
+        number, when = self.epoch + 1, self.validation_freq
+        return number % when == 0 if isinstance(when, int) else number in when
 
     def _clock(self) -> None:
         """Stop the clock of the epoch."""
@@ -178,19 +225,19 @@ class Run:
         base = getattr(Callback, method)
         return [c for c in self.callbacks if getattr(type(c), method) is not base]
 
-    def _step(self) -> Callable[[Any, Any], tuple[float, NDArray[Any]]]:
+    def _step(self) -> Callable[[Any, Any], tuple[float, Any]]:
         """A step of training, open to callbacks only where one looks at gradients."""
         looking = self._overriding("on_gradients")
         if looking:
             return functools.partial(self._open_step, looking)
         return self.trainer.train_batch
 
-    def single_step(self, x: NDArray[Any], y: NDArray[Any]) -> dict[str, float]:
+    def single_step(self, x: Any, y: Any) -> dict[str, float]:
         """One step by itself, with the callbacks' turns at it.
 
         Parameters
         ----------
-        x, y : ndarray, shape (N, ...)
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
 
         Returns
         -------
@@ -205,8 +252,8 @@ class Run:
         return means.result()
 
     def _open_step(
-        self, callbacks: list[Callback], x: NDArray[Any], y: NDArray[Any]
-    ) -> tuple[float, NDArray[Any]]:
+        self, callbacks: list[Callback], x: Any, y: Any
+    ) -> tuple[float, Any]:
         """One step, with callbacks between the gradients and the optimizer."""
         self.inputs = x, y
         loss, outputs = self.trainer.gradients(x, y)
@@ -214,7 +261,7 @@ class Run:
         self.held = any(callback.on_gradients(self) is False for callback in callbacks)
         if not self.held:
             self.trainer.optimizer.step()
-        return self.loss, outputs.data
+        return self.loss, arrays_of(outputs)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on to the same bits, for `save_tree`."""
@@ -282,20 +329,20 @@ class Run:
             yield kind if seen[kind] == 1 else f"{kind} {seen[kind]}", callback
 
 
-def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> DataLoader:
+def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> Loader:
     """Loader over whatever `fit` and `evaluate` take.
 
     Parameters
     ----------
     caller : str
         Named in the error.
-    data : ArrayDataset, DataLoader, or (x, y)
+    data : ArrayDataset, DataLoader, BatchStream, or (x, y)
     batch_size : int
     shuffle : bool
 
     Returns
     -------
-    DataLoader
+    DataLoader or BatchStream
         `data` itself, where it is one.
 
     Raises
@@ -303,13 +350,13 @@ def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> DataLoa
     TypeError
         If `data` is of another type.
     """
-    if isinstance(data, DataLoader):
+    if isinstance(data, (DataLoader, BatchStream)):
         return data
     if isinstance(data, tuple | list) and len(data) == 2:
         data = ArrayDataset(data[0], data[1])
     if not isinstance(data, ArrayDataset):
         raise TypeError(
-            f"{caller}: data must be an ArrayDataset, a DataLoader or an (x, y) "
-            f"pair, got {type(data).__name__}"
+            f"{caller}: data must be an ArrayDataset, a DataLoader, a BatchStream or "
+            f"an (x, y) pair, got {type(data).__name__}"
         )
     return DataLoader(data, batch_size=batch_size, shuffle=shuffle)

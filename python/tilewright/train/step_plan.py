@@ -77,7 +77,8 @@ class StepPlan:
 
     Attributes
     ----------
-    loss, outputs : ndarray
+    loss : ndarray
+    outputs : ndarray or tuple of ndarray
         Of the latest run; overwritten by the next.
     verified : bool
         Whether a replay has been found to give the bits of a step.
@@ -90,7 +91,7 @@ class StepPlan:
         replay: Replay,
         moved: list[_Moved],
         loss: Array,
-        outputs: Array,
+        outputs: Any,
     ) -> None:
         self.loss = loss
         self.outputs = outputs
@@ -113,8 +114,8 @@ class StepPlan:
         model: Module,
         optimizer: Optimizer,
         updates: list[Update],
-        inputs: tuple[Array, Array],
-        results: tuple[Tensor, Tensor],
+        inputs: tuple[Any, Any],
+        results: tuple[Tensor, Any],
         constants: list[Array],
     ) -> StepPlan | str:
         """End a recording; a string says why it cannot be replayed."""
@@ -122,20 +123,28 @@ class StepPlan:
         if len({slot.tensor for update in updates for slot in update.slots}) < 1:
             recording.cancel()
             return "no parameter has a gradient"
+        if not all(isinstance(each, Tensor) for each in flat(outputs)):
+            recording.cancel()
+            return "the model returned what is no tensor"
         grads = [grad for update in updates for grad in update.grads]
         known = [tensor._data for tensor in _tensors(model)] + constants
         for update in updates:
             known += update.params
             known += [array for arrays in update.states for array in arrays]
-        replay = recording.finish(inputs, known, [*grads, loss._data, outputs._data])
+        made = [tensor._data for tensor in (loss, *flat(outputs))]
+        given = [array for each in inputs for array in flat(each)]
+        replay = recording.finish(given, known, grads + made)
         if isinstance(replay, str):
             return replay
-        *kept, kept_loss, kept_outputs = replay.kept
+        kept = list(replay.kept)
+        kept_loss, *kept_outputs = kept[len(grads) :]
         moved = []
         for update in updates:
             moved.append(_Moved(update, kept[: len(update.slots)]))
             del kept[: len(update.slots)]
-        return StepPlan(model, optimizer, replay, moved, kept_loss, kept_outputs)
+        several = isinstance(outputs, tuple)
+        last = tuple(kept_outputs) if several else kept_outputs[0]
+        return StepPlan(model, optimizer, replay, moved, kept_loss, last)
 
     def stale(self) -> str | None:
         """Why the plan does not hold any more, or None if it does."""
@@ -166,9 +175,9 @@ class StepPlan:
                 moved.note_options()
         return None
 
-    def ready(self, x: Array, y: Array) -> bool:
+    def ready(self, x: Any, y: Any) -> bool:
         """Set the inputs; False where kernels would refuse what they hold."""
-        return self._replay.set_inputs([x, y])
+        return self._replay.set_inputs([*flat(x), *flat(y)])
 
     def run(self, *, forget: bool = False, timed: bool = False) -> list[KernelTime]:
         """Replay the step.
@@ -217,6 +226,11 @@ class StepPlan:
         for moved in self._moved:
             found += [*moved.params, *moved.arrays]
         return found
+
+
+def flat(value: Any) -> tuple[Any, ...]:
+    """The members of a tuple; anything else as a tuple of one."""
+    return value if type(value) is tuple else (value,)
 
 
 def _options(group: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,12 @@ from tilewright.train.callbacks import Callback, Checkpoint, Progress
 from tilewright.train.compiled_step import CompiledStep
 from tilewright.train.evaluating import evaluating
 from tilewright.train.history import History
-from tilewright.train.losses import LossFunction, resolve_loss
+from tilewright.train.losses import (
+    LossFunction,
+    arrays_of,
+    resolve_loss,
+    with_extras,
+)
 from tilewright.train.metrics import (
     Metric,
     MetricFunction,
@@ -41,7 +46,8 @@ class Trainer:
         Over the model's parameters.
     loss : str or callable, default "cross_entropy"
         Name of a loss in `nn.functional`, or a function of (outputs, targets) that
-        returns the mean over the batch as a scalar Tensor.
+        returns the mean over the batch as a scalar Tensor; or a tuple of it and of
+        more tensors, which metrics see after the outputs.
     metrics : sequence of str or callable, default ("accuracy",)
         Names such as ``"accuracy"``, ``"f1"``, ``"auc"``; a `train.metrics.Metric`; or
         functions of (outputs, targets), both NumPy arrays, that return one value a
@@ -105,6 +111,8 @@ class Trainer:
         checkpoint_dir: str | os.PathLike[str] | None = None,
         resume: bool = False,
         verbose: bool = True,
+        initial_epoch: int = 0,
+        validation_freq: int | Container[int] = 1,
     ) -> History:
         """Train for a number of epochs.
 
@@ -113,13 +121,15 @@ class Trainer:
 
         Parameters
         ----------
-        data : ArrayDataset, DataLoader, or (x, y)
-            A DataLoader brings its own batch size and shuffling.
+        data : ArrayDataset, DataLoader, BatchStream, or (x, y)
+            A loader or a stream brings its own batch size and shuffling; its batches
+            may have tuples of arrays, for a model of several inputs or a loss of
+            several targets.
         epochs : int, default 1
             Passes over the data; with `resume`, those before are counted too.
         batch_size : int, default 32
             The length of the data makes it full-batch gradient descent.
-        validation_data : ArrayDataset, DataLoader, or (x, y), optional
+        validation_data : ArrayDataset, DataLoader, BatchStream, or (x, y), optional
             Evaluated after each epoch.
         shuffle : bool, default True
         callbacks : sequence of Callback, optional
@@ -132,6 +142,10 @@ class Trainer:
             bits as a run that was never stopped.
         verbose : bool, default True
             Report progress on standard output, by `callbacks.Progress`.
+        initial_epoch : int, default 0
+            Epochs before this run, which `epochs` and reports count too.
+        validation_freq : int or container of int, default 1
+            Validate after each so many epochs, or after those of these numbers.
 
         Returns
         -------
@@ -142,8 +156,9 @@ class Trainer:
         Raises
         ------
         ValueError
-            If `epochs` is below 1, `resume` comes without a place for checkpoints, or
-            the checkpoint does not fit the model, the optimizer or the data.
+            If `epochs` is not above `initial_epoch`, `validation_freq` below 1,
+            `resume` comes without a place for checkpoints, or the checkpoint does not
+            fit the model, the optimizer or the data.
         TypeError
             If `data` is of another type, or something in `callbacks` is none.
         FileNotFoundError
@@ -153,6 +168,15 @@ class Trainer:
         """
         if epochs < 1:
             raise ValueError(f"fit: epochs must be >= 1, got {epochs}")
+        if not 0 <= initial_epoch < epochs:
+            raise ValueError(
+                f"fit: initial_epoch must be in [0, epochs={epochs}), got "
+                f"{initial_epoch}"
+            )
+        if isinstance(validation_freq, int) and validation_freq < 1:
+            raise ValueError(
+                f"fit: validation_freq must be >= 1, got {validation_freq}"
+            )
         chosen = _checked(callbacks)
         if checkpoint_dir is not None:
             chosen.append(Checkpoint(checkpoint_dir))
@@ -165,7 +189,15 @@ class Trainer:
         validation = None
         if validation_data is not None:
             validation = as_loader("fit", validation_data, _EVALUATION_BATCH, False)
-        run = Run(self, loader, validation, epochs, chosen)
+        run = Run(
+            self,
+            loader,
+            validation,
+            epochs,
+            chosen,
+            initial_epoch=initial_epoch,
+            validation_freq=validation_freq,
+        )
         if resume:
             run.load_state_dict(checkpoints[0].store.load())
         self.history = run.history
@@ -179,7 +211,7 @@ class Trainer:
 
         Parameters
         ----------
-        data : ArrayDataset, DataLoader, or (x, y)
+        data : ArrayDataset, DataLoader, BatchStream, or (x, y)
         batch_size : int, default 256
 
         Returns
@@ -192,9 +224,29 @@ class Trainer:
         means = RunningMeans(self.metrics)
         with no_grad(), evaluating(self.model):
             for x, y in loader:
-                outputs = self.model(self.prepare(x, False))
-                means.update(self._loss(outputs, y).item(), outputs.data, y)
+                self._score(means, x, y)
         return means.result()
+
+    def evaluate_batch(self, x: Any, y: Any) -> dict[str, float]:
+        """Loss and metrics of one batch, without training.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
+
+        Returns
+        -------
+        dict of str to float
+        """
+        means = RunningMeans(self.metrics)
+        with no_grad(), evaluating(self.model):
+            self._score(means, x, y)
+        return means.result()
+
+    def _score(self, means: RunningMeans, x: Any, y: Any) -> None:
+        outputs = self.model(self.prepare(x, False))
+        loss, outputs = with_extras(self._loss(outputs, y), outputs)
+        means.update(loss.item(), arrays_of(outputs), y)
 
     def predict(
         self, x: ArrayLike, batch_size: int = _EVALUATION_BATCH
@@ -229,35 +281,36 @@ class Trainer:
                 outputs.append(self.model(batch).data)
         return np.concatenate(outputs)
 
-    def prepare(self, x: NDArray[Any], training: bool) -> NDArray[Any]:
+    def set_training(self) -> None:
+        """Put the model into training mode, as each epoch does first."""
+        self.model.train()
+
+    def prepare(self, x: Any, training: bool) -> Any:
         """What a subclass does to a batch before the model sees it; here nothing.
 
         Parameters
         ----------
-        x : ndarray, shape (N, ...)
+        x : ndarray, shape (N, ...), or tuple of ndarray
         training : bool
             Whether it is to be trained on.
 
         Returns
         -------
-        ndarray, shape (N, ...)
+        ndarray, shape (N, ...), or tuple of ndarray
         """
         return x
 
-    def train_batch(
-        self, x: NDArray[Any], y: NDArray[Any]
-    ) -> tuple[float, NDArray[Any]]:
+    def train_batch(self, x: Any, y: Any) -> tuple[float, Any]:
         """One step of training.
 
         Parameters
         ----------
-        x : ndarray, shape (N, ...)
-        y : ndarray, shape (N, ...)
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
 
         Returns
         -------
         loss : float
-        outputs : ndarray, shape (N, ...)
+        outputs : ndarray, shape (N, ...), or tuple of ndarray
             What the model returned, before its weights were changed; the next step
             overwrites it.
         """
@@ -269,21 +322,20 @@ class Trainer:
         loss = self._step(x, y) if compiles else self._step.eager(x, y)
         return loss.item(), self._step.outputs
 
-    def gradients(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Tensor, Tensor]:
+    def gradients(self, x: Any, y: Any) -> tuple[Tensor, Any]:
         """Half a step of training: the gradients, without the optimizer's part.
 
         Parameters
         ----------
-        x : ndarray, shape (N, ...)
-        y : ndarray, shape (N, ...)
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
 
         Returns
         -------
         loss : Tensor, shape ()
-        outputs : Tensor, shape (N, ...)
+        outputs : Tensor, shape (N, ...), or tuple of Tensor
         """
         outputs = self.model(self.prepare(x, True))
-        loss = self._loss(outputs, y)
+        loss, outputs = with_extras(self._loss(outputs, y), outputs)
         self.optimizer.zero_grad()
         loss.backward()
         return loss, outputs
@@ -292,13 +344,17 @@ class Trainer:
         """The loss and the penalties on weights, where there are some."""
         known: tuple[int, bool] = (-1, False)
 
-        def total(outputs: Tensor, targets: NDArray[Any]) -> Tensor:
+        def total(outputs: Any, targets: Any) -> Any:
             nonlocal known
-            loss = function(outputs, targets)
+            result = function(outputs, targets)
             if known[0] != Structure.number:
                 known = Structure.number, any(True for _ in regularized(self.model))
             extra = penalty(self.model) if known[1] else None
-            return loss if extra is None else loss + extra
+            if extra is None:
+                return result
+            if isinstance(result, tuple):
+                return result[0] + extra, *result[1:]
+            return result + extra
 
         return total
 

@@ -1,6 +1,10 @@
 """Layers under their Keras names."""
 
-from tilewright.keras.layers.convolution import Conv2D, DepthwiseConv2D
+from tilewright.keras.layers.convolution import (
+    Conv2D,
+    DepthwiseConv2D,
+    SeparableConv2D,
+)
 from tilewright.keras.layers.core import (
     Activation,
     Dense,
@@ -14,7 +18,21 @@ from tilewright.keras.layers.core import (
     Softmax,
 )
 from tilewright.keras.layers.layer import KerasTensor, Layer
-from tilewright.keras.layers.merging import Add, Concatenate, add
+from tilewright.keras.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from tilewright.keras.layers.merging import concatenate_layers as concatenate
 from tilewright.keras.layers.normalization import BatchNormalization
 from tilewright.keras.layers.pooling import (
@@ -30,6 +48,11 @@ from tilewright.keras.layers.preparation import (
     RandomZoom,
     Rescaling,
 )
+from tilewright.keras.layers.resizing import (
+    Cropping2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
 
 # Keras's second names.
 AvgPool2D = AveragePooling2D
@@ -37,16 +60,19 @@ Convolution2D = Conv2D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D
+SeparableConvolution2D = SeparableConv2D
 
 __all__ = [
     "Activation",
     "Add",
+    "Average",
     "AveragePooling2D",
     "AvgPool2D",
     "BatchNormalization",
     "Concatenate",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -62,6 +88,9 @@ __all__ = [
     "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "RandomFlip",
     "RandomRotation",
     "RandomTranslation",
@@ -69,7 +98,17 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
     "Softmax",
+    "Subtract",
+    "UpSampling2D",
+    "ZeroPadding2D",
     "add",
+    "average",
     "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

@@ -232,3 +232,107 @@ class DepthwiseConv2D(_Convolution):
         for name in ("initializer", "regularizer"):
             config[f"depthwise_{name}"] = config.pop(f"kernel_{name}")
         return {**config, "depth_multiplier": self.depth_multiplier}
+
+
+class SeparableConv2D(_Convolution):
+    """A convolution of each channel by itself, then one of all of them by pixels.
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size : int or pair
+    strides, dilation_rate : int or pair, default 1
+    padding : {"valid", "same"}, default "valid"
+    depth_multiplier : int, default 1
+        Filters a channel of the first one.
+    activation : str or callable, optional
+    use_bias : bool, default True
+    depthwise_initializer, pointwise_initializer, bias_initializer
+        By default ``"glorot_uniform"`` twice and ``"zeros"``.
+    depthwise_regularizer, pointwise_regularizer, bias_regularizer, optional
+    name, input_shape, trainable
+        As in :class:`Layer`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tilewright.keras import layers
+    >>> layers.SeparableConv2D(8, 3)(np.zeros((1, 6, 6, 3))).shape
+    (1, 4, 4, 8)
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = (1, 1),
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        **general: Any,
+    ) -> None:
+        super().__init__(
+            kernel_size,
+            strides,
+            padding,
+            data_format,
+            dilation_rate,
+            activation,
+            use_bias,
+            pointwise_initializer,
+            bias_initializer,
+            pointwise_regularizer,
+            bias_regularizer,
+            **general,
+        )
+        self.filters = filters
+        self.depth_multiplier = depth_multiplier
+        self._first = DepthwiseConv2D(
+            kernel_size,
+            strides,
+            padding,
+            depth_multiplier,
+            dilation_rate=dilation_rate,
+            depthwise_initializer=depthwise_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            use_bias=False,
+        )
+
+    def make(self, shape: Shape) -> list[nn.Module]:
+        """Both convolutions and the activation."""
+        channels = shape[-1] * self.depth_multiplier
+        second = nn.Conv2d(channels, self.filters, 1, bias=self.use_bias)
+        fill(self, second, (channels, self.filters))
+        return [*self._first.make(shape), *with_activation(second, self.activation)]
+
+    @property
+    def weights(self) -> list[Any]:
+        """The arrays of the weights themselves, in their shapes in Keras."""
+        found = super().weights
+        if not found:
+            return []
+        first, *others = found
+        return [first.reshape(self._first.keras_shape("weight", first.shape)), *others]
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make the same layer again."""
+        config = super().get_config()
+        for name in ("initializer", "regularizer"):
+            config[f"pointwise_{name}"] = config.pop(f"kernel_{name}")
+            config[f"depthwise_{name}"] = vars(self._first)[f"kernel_{name}"]
+        own = {"filters": self.filters, "depth_multiplier": self.depth_multiplier}
+        return {**config, **own}

@@ -8,7 +8,7 @@ import numpy as np
 
 from tilewright import nn
 from tilewright.keras import activations, initializers, regularizers
-from tilewright.keras.layers.layer import KerasTensor, Layer, Shape
+from tilewright.keras.layers.layer import Call, KerasTensor, Layer, Shape
 
 
 class InputLayer(Layer):
@@ -26,7 +26,8 @@ class InputLayer(Layer):
             raise ValueError("InputLayer: shape must be given")
         super().__init__(name=name, input_shape=tuple(given))
         self.shape = tuple(int(extent) for extent in given)
-        self.output_shape = (None, *self.shape)
+        self.input_shape = self.output_shape = (None, *self.shape)
+        self._returned = KerasTensor(self.shape, Call(self, []))
 
     def make(self, shape: Shape) -> list[nn.Module]:
         """No modules."""
@@ -60,8 +61,8 @@ def Input(  # noqa: N802
     >>> keras.Input(shape=(28, 28, 1)).shape
     (None, 28, 28, 1)
     """
-    layer = InputLayer(shape, name=name)
-    return KerasTensor(layer.shape, layer, [])
+    begun: KerasTensor = InputLayer(shape, name=name).output
+    return begun
 
 
 class Dense(Layer):

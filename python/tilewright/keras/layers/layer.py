@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,27 +17,102 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 
+class Call:
+    """One use of a layer while a model is put together.
+
+    Attributes
+    ----------
+    layer : Layer
+    inputs : list of KerasTensor
+        What it was given.
+    training : bool or None
+        False where it computes as in evaluation, whatever the model does.
+    """
+
+    def __init__(
+        self, layer: Layer, inputs: list[KerasTensor], training: bool | None = None
+    ) -> None:
+        self.layer = layer
+        self.inputs = inputs
+        self.training = training
+
+
 class KerasTensor:
     """What a layer returns while a model is put together: a shape, and its origin.
+
+    Sums, differences and products of two of them, or of one and a number, are layers
+    too.
 
     Attributes
     ----------
     shape : tuple
         The batch's extent is None.
+    call : Call
+        What it comes from.
+    index : int
+        Which of the results of that.
     """
 
-    def __init__(self, shape: Shape, layer: Layer, inputs: list[KerasTensor]) -> None:
+    def __init__(self, shape: Shape, call: Call, index: int = 0) -> None:
         self.sample_shape = shape
-        self.layer = layer
-        self.inputs = inputs
+        self.call = call
+        self.index = index
+
+    @property
+    def layer(self) -> Layer:
+        """The layer that it comes from."""
+        return self.call.layer
 
     @property
     def shape(self) -> tuple[int | None, ...]:
         """With the batch first."""
         return (None, *self.sample_shape)
 
+    @property
+    def name(self) -> str:
+        """That of the layer."""
+        return self.layer.name
+
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape} from {self.layer.name}>"
+
+    def _joined(self, kind: str, other: Any) -> Any:
+        from tilewright.keras import layers
+
+        return getattr(layers, kind)()([self, other])
+
+    def _scaled(self, scale: float, offset: float) -> Any:
+        from tilewright.keras.layers import Rescaling
+
+        return Rescaling(scale, offset)(self)
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Add", other)
+        return self._scaled(1.0, other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Subtract", other)
+        return self._scaled(1.0, -other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self._scaled(-1.0, other)
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, KerasTensor):
+            return self._joined("Multiply", other)
+        return self._scaled(other, 0.0)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: float) -> Any:
+        return self._scaled(1 / other, 0.0)
+
+    def __neg__(self) -> Any:
+        return self._scaled(-1.0, 0.0)
 
 
 class Layer:
@@ -64,10 +141,26 @@ class Layer:
     ) -> None:
         self.name = name or naming.automatic(type(self).__name__)
         self.given_shape = None if input_shape is None else tuple(input_shape)
-        self.trainable = trainable
+        self._trainable = trainable
         self.built = False
         self.parts: list[nn.Module] = []
-        self.output_shape: tuple[int | None, ...] = ()
+        # One shape; of a model of several inputs or outputs, as they are given.
+        self.input_shape: Any = ()
+        self.output_shape: Any = ()
+        self._returned: Any = None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves the weights; holds from `compile` on."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.set_trainable(bool(value))
+
+    def set_trainable(self, value: bool) -> None:
+        """What setting `trainable` does."""
+        self._trainable = value
 
     def make(self, shape: Shape) -> list[nn.Module]:
         """The modules for inputs of a shape, which has no batch in it."""
@@ -85,40 +178,93 @@ class Layer:
             self.parts = self.make(tuple(input_shape)[1:])
             self.built = True
 
+    def front(self) -> list[Any] | None:
+        """The layers that prepare arrays, where it consists of nothing else."""
+        return None
+
+    def still(self) -> list[nn.Module]:
+        """What computes as in evaluation even while the model is trained."""
+        return []
+
+    @property
+    def results(self) -> int:
+        """How many tensors a call returns."""
+        return 1
+
     def infer(self, shapes: list[Shape]) -> Shape:
         """Shape of the output, by a sample of zeros."""
-        with no_grad():
-            x: Any = np.zeros((1, *shapes[0]), np.float32)
+        x: Any = np.zeros((1, *shapes[0]), np.float32)
+        with no_grad(), in_mode(self.parts, training=False):
             for part in self.parts:
-                modes = [(m, m.training) for m in part.modules()]
-                x = part.eval()(x)
-                for module, mode in modes:
-                    module.training = mode
+                x = part(x)
         return tuple(x.shape[1:])
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
-        """Put the layer after others, or run it on an array."""
-        given = inputs if isinstance(inputs, list | tuple) else [inputs]
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+        """Put the layer after others, or run it on an array.
+
+        Parameters
+        ----------
+        inputs : KerasTensor or array_like
+            Or a list of them; for a model of several inputs also a dict.
+        training : bool, optional
+            False where a model is put together: the layer computes as in evaluation
+            even while the model is trained. On arrays False is the default.
+        """
+        given = list(inputs.values()) if isinstance(inputs, dict) else inputs
+        given = given if isinstance(given, list | tuple) else [given]
         if all(isinstance(each, KerasTensor) for each in given):
-            shapes = [each.sample_shape for each in given]
-            self.build((None, *shapes[0]))
-            shape = self.infer(shapes)
-            self.output_shape = (None, *shape)
-            return KerasTensor(shape, self, list(given))
-        return self.run(inputs, training)
+            result = self.connect(Call(self, self.arranged(inputs), training))
+            if self._returned is None:
+                self._returned = result
+            return result
+        return self.run(inputs, bool(training))
+
+    def arranged(self, inputs: Any) -> list[KerasTensor]:
+        """What the layer was given, in a row."""
+        return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+
+    def connect(self, call: Call) -> Any:
+        """The results of a call, as KerasTensors."""
+        shapes = [each.sample_shape for each in call.inputs]
+        self.build((None, *shapes[0]))
+        shape = self.infer(shapes)
+        known = [(None, *each) for each in shapes]
+        self.input_shape = known if len(known) > 1 else known[0]
+        self.output_shape = (None, *shape)
+        return KerasTensor(shape, call)
+
+    @property
+    def output(self) -> Any:
+        """What the layer returned when it was first put after others.
+
+        Raises
+        ------
+        AttributeError
+            If it was not.
+        """
+        if self._returned is None:
+            raise AttributeError(f"{self.name}: has not been put after others yet")
+        return self._returned
+
+    @property
+    def input(self) -> Any:
+        """What it was given then; a list where there are several."""
+        inputs = self.output.call.inputs
+        return inputs if len(inputs) > 1 else inputs[0]
 
     def run(self, x: Any, training: bool) -> Tensor:
         """Compute with an array or a tensor."""
         if not isinstance(x, Tensor):
             x = Tensor(np.asarray(x, np.float32))
         self.build(x.shape)
-        for part in self.parts:
-            x = part.train(training)(x)
+        with in_mode(self.parts, training):
+            for part in self.parts:
+                x = part(x)
         return x  # type: ignore[no-any-return]
 
     # Weights, in Keras's order.
 
-    def variables(self) -> list[tuple[str, Any, bool]]:
+    def named_variables(self) -> list[tuple[str, Any, bool]]:
         """Names and tensors or arrays of the weights, and whether they are trained."""
         found: list[tuple[str, Any, bool]] = []
         for part in self.parts:
@@ -133,11 +279,34 @@ class Layer:
         return shape
 
     @property
+    def trainable_weights(self) -> list[Array]:
+        """The arrays of those that training moves."""
+        return self._chosen(True)
+
+    @property
+    def non_trainable_weights(self) -> list[Array]:
+        """The arrays of the others."""
+        return self._chosen(False)
+
+    def _chosen(self, trained: bool) -> list[Array]:
+        pairs = zip(self.weights, self.named_variables(), strict=True)
+        return [weight for weight, (*_, trains) in pairs if trains == trained]
+
+    # Keras has both names for them.
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def variables(self) -> list[Array]:
+        """The same as `weights`."""
+        return self.weights
+
+    @property
     def weights(self) -> list[Array]:
         """The arrays of the weights themselves, in their shapes in Keras."""
         return [
             _array(value).reshape(self.keras_shape(name, _array(value).shape))
-            for name, value, _ in self.variables()
+            for name, value, _ in self.named_variables()
         ]
 
     def get_weights(self) -> list[Array]:
@@ -167,7 +336,7 @@ class Layer:
             If their number or a shape differs.
         """
         check_weights(self.name, weights, self.weights)
-        for (_, value, _), given in zip(self.variables(), weights, strict=True):
+        for (_, value, _), given in zip(self.named_variables(), weights, strict=True):
             target = _array(value)
             target[...] = np.asarray(given).reshape(target.shape)
             if isinstance(value, Tensor):
@@ -180,6 +349,27 @@ class Layer:
     def get_config(self) -> dict[str, Any]:
         """Arguments that make the same layer again, for a file."""
         return {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Make a layer of what `get_config` returned."""
+        return cls(**config)
+
+
+@contextlib.contextmanager
+def in_mode(parts: Sequence[nn.Module], training: bool) -> Iterator[None]:
+    """Modules in training or in evaluation inside of a ``with`` block.
+
+    A run that is under way goes on in the mode that it was in.
+    """
+    modes = [(module, module.training) for p in parts for module in p.modules()]
+    for part in parts:
+        part.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def check_weights(name: str, given: Any, expected: list[Array]) -> None:

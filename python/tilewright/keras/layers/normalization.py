@@ -58,13 +58,17 @@ class BatchNormalization(Layer):
             layer.bias = None
         return [layer]
 
-    def variables(self) -> list[tuple[str, Any, bool]]:
+    def still(self) -> list[nn.Module]:
+        """All of it, where it is not trained: the running values stay too."""
+        return [] if self.trainable else self.parts
+
+    def named_variables(self) -> list[tuple[str, Any, bool]]:
         """Weight and bias, then the running values."""
         (layer,) = self.parts or (None,)
         if layer is None:
             return []
         running = ("running_mean", "running_var")
-        return super().variables() + [(n, vars(layer)[n], False) for n in running]
+        return super().named_variables() + [(n, vars(layer)[n], False) for n in running]
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make the same layer again."""

@@ -59,7 +59,7 @@ class _Pooling(Layer):
         }
 
 
-class _Framed(nn.Module):
+class Framed(nn.Module):
     """Images with rows and columns of one value around them."""
 
     def __init__(self, frame: list[tuple[int, int]], value: float) -> None:
@@ -112,14 +112,14 @@ class MaxPooling2D(_Pooling):
         frame = self.frame(shape)
         if not any(any(sides) for sides in frame):
             return [pool]
-        return [_Framed(frame, -np.inf), pool]
+        return [Framed(frame, -np.inf), pool]
 
 
 class _SharedMean(nn.Module):
     """Mean over the pixels of each window that are no padding."""
 
     def __init__(self, frame: list[tuple[int, int]], pool: nn.AvgPool2d) -> None:
-        self.framed = _Framed(frame, 0.0)
+        self.framed = Framed(frame, 0.0)
         self.pool = pool
 
     def forward(self, x: Any) -> Tensor:

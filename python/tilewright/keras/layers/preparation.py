@@ -40,6 +40,10 @@ class PreparationLayer(Layer):
         """
         raise NotImplementedError
 
+    def front(self) -> list[Any]:
+        """The layer itself."""
+        return [self]
+
     def make(self, shape: Shape) -> list[nn.Module]:
         """A module that stands for the layer where it is not at the front."""
         return [_Prepared(self)]
@@ -50,16 +54,17 @@ class _Prepared(nn.Module):
         self.layer = layer
 
     def forward(self, x: Any) -> Tensor:
-        """Prepare a batch through which no gradient has to pass."""
-        if isinstance(x, Tensor) and x.requires_grad:
-            if isinstance(self.layer, Rescaling):
-                scaled: Tensor = x * self.layer.scale + self.layer.offset
-                return scaled
+        """Prepare a batch; a gradient passes through a scale alone."""
+        tensor = x if isinstance(x, Tensor) else Tensor(np.asarray(x))
+        if isinstance(self.layer, Rescaling):
+            scale, offset = self.layer.scale, self.layer.offset
+            scaled = tensor * scale if scale != 1 else tensor
+            return scaled + offset if offset else scaled
+        if tensor.requires_grad:
             raise ValueError(
                 f"{self.layer.name}: must come before the first layer with weights"
             )
-        array = x.data if isinstance(x, Tensor) else np.asarray(x)
-        return Tensor(self.layer.transform(array, self.training))
+        return Tensor(self.layer.transform(tensor.data, self.training))
 
 
 class Rescaling(PreparationLayer):

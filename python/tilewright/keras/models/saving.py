@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilewright import nn
-from tilewright.interop import keras as keras_weights
 from tilewright.keras import initializers, layers, losses, metrics, optimizers
 from tilewright.keras.layers.core import InputLayer
-from tilewright.keras.layers.layer import KerasTensor, Layer
-from tilewright.keras.models.network import sorted_tensors
+from tilewright.keras.layers.layer import Call, KerasTensor, Layer
+from tilewright.keras.models import weights_h5
+from tilewright.keras.models.objective import Compiled
+from tilewright.keras.models.structure import Structure, tensors_of
 from tilewright.keras.optimizers import schedules
 from tilewright.nn import L1L2
 from tilewright.train import load_tree, save_tree
@@ -49,11 +50,12 @@ def save_model(
         "optimizer": None if native is None else native.state_dict(),
         "iterations": 0 if optimizer is None else optimizer.iterations,
     }
-    if optimizer is not None and not isinstance(model._loss, losses.FunctionLoss):
+    compiled = model._compiled
+    if optimizer is not None and compiled is not None and not _own_code(compiled):
+        names = ("loss", "loss_weights", "metrics", "weighted_metrics")
         tree["training"] = {
             "optimizer": describe(optimizer),
-            "loss": describe(model._loss),
-            "metrics": [describe(each) for each in model._metrics],
+            **{name: describe(vars(compiled)[name]) for name in names},
         }
     save_tree(path, tree)
 
@@ -98,16 +100,38 @@ def load_model(path: str | os.PathLike[str], compile: bool = True) -> Model:
     model.set_weights(tree["weights"])
     training = tree["training"]
     if compile and training is not None:
-        model.compile(
-            build(training["optimizer"]),
-            build(training["loss"]),
-            [build(each) for each in training["metrics"]],
-        )
+        model.compile(**{name: build(each) for name, each in training.items()})
         if tree["optimizer"] is not None:
-            native = model.optimizer.bind(model._moved())
+            native = model.optimizer.bind(model.moved())
             native.load_state_dict(tree["optimizer"])
             model.optimizer.iterations = int(tree["iterations"])
     return model
+
+
+def clone_model(model: Model) -> Model:
+    """A model of the same layers with new weights, not compiled.
+
+    Parameters
+    ----------
+    model : Model
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError
+        If a layer has a function of the user's own.
+
+    Examples
+    --------
+    >>> from tilewright import keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> keras.models.clone_model(model).count_params()
+    9
+    """
+    return build_model(describe_model(model))
 
 
 def save_weights(
@@ -116,7 +140,7 @@ def save_weights(
     """Write the weights alone; see `Model.save_weights`."""
     _check_free(path, overwrite)
     if str(path).endswith(".weights.h5"):
-        keras_weights.save_weights(_row(model), path)
+        weights_h5.save(model, path)
     else:
         save_tree(path, {"weights": model.weights})
 
@@ -124,7 +148,7 @@ def save_weights(
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     """Take over weights; see `Model.load_weights`."""
     if str(path).endswith(".weights.h5"):
-        keras_weights.load_weights(_row(model), path)
+        weights_h5.load(model, path)
         return
     tree = load_tree(path)
     if "weights" not in tree:
@@ -132,21 +156,23 @@ def load_weights(model: Model, path: str | os.PathLike[str]) -> None:
     model.set_weights(tree["weights"])
 
 
+def _own_code(value: Any) -> bool:
+    """Whether losses or metrics are functions or classes of the user's own."""
+    if isinstance(value, Compiled):
+        return _own_code([value.loss, value.metrics, value.weighted_metrics])
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return any(_own_code(each) for each in value)
+    if isinstance(value, losses.Loss | metrics.Metric):
+        home = losses if isinstance(value, losses.Loss) else metrics
+        return type(value).__module__ != home.__name__ or "function" in vars(value)
+    return callable(value)
+
+
 def _check_free(path: str | os.PathLike[str], overwrite: bool) -> None:
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{path}: is there already, and overwrite is False")
-
-
-def _row(model: Model) -> nn.Sequential:
-    """The modules of a model in a row, for files that know no graph."""
-    network = model.network
-    if not isinstance(network.body, nn.Sequential):
-        raise ValueError(
-            f"{model.name}: layers that are not in a row cannot be in a .weights.h5 "
-            "file; write .weights.safetensors"
-        )
-    head = [] if network.head is None else [network.head]
-    return nn.Sequential(*network.body, *head)
 
 
 # Objects as plain values, and back.
@@ -170,7 +196,11 @@ def describe(value: Any) -> Any:
             config = value.get_config()
             plain = {name: describe(each) for name, each in config.items()}
             return {"kind": kind, "class": name, "config": plain}
-    if value is None or isinstance(value, str | int | float | bool | list | tuple):
+    if isinstance(value, Mapping):
+        return {"kind": "dict", "config": {k: describe(v) for k, v in value.items()}}
+    if isinstance(value, list | tuple):
+        return [describe(each) for each in value]
+    if value is None or isinstance(value, str | int | float | bool):
         return value
     what = getattr(value, "__name__", type(value).__name__)
     raise TypeError(f"save: cannot describe {what}, which is none of tilewright's")
@@ -184,9 +214,13 @@ def build(value: Any) -> Any:
     ValueError
         If there is no such class.
     """
+    if isinstance(value, list):
+        return [build(each) for each in value]
     if not isinstance(value, dict):
         return value
     config = {name: build(each) for name, each in value["config"].items()}
+    if value["kind"] == "dict":
+        return config
     if value["kind"] == "regularizer":
         return L1L2(**config)
     base = _BASES.get(value["kind"])
@@ -223,22 +257,33 @@ def describe_model(model: Model) -> dict[str, Any]:
     """Plain values that stand for a model: its layers, and which follows which."""
     from tilewright.keras.models.sequential import Sequential
 
-    model.network  # noqa: B018 - says so where it has no weights yet
-    order = sorted_tensors(model._input, model._output)
-    members = model.network.layers
-    numbers = {id(tensor): number for number, tensor in enumerate(order)}
+    network = model.network
+    members = network.layers
+    numbers = {id(call): number for number, call in enumerate(network.calls)}
+
+    def place(tensor: KerasTensor) -> list[int]:
+        return [numbers[id(tensor.call)], tensor.index]
+
+    def ends(structure: Structure) -> Any:
+        names = structure.names if structure.by_name else None
+        return {"places": [place(each) for each in structure.tensors], "names": names}
+
     nodes = [
         [
-            next(i for i, layer in enumerate(members) if layer is tensor.layer),
-            [numbers[id(each)] for each in tensor.inputs],
+            next(i for i, layer in enumerate(members) if layer is call.layer),
+            [place(tensor) for tensor in call.inputs],
+            call.training,
         ]
-        for tensor in order
+        for call in network.calls
     ]
     return {
         "class": "Sequential" if isinstance(model, Sequential) else "Model",
         "name": model.name,
+        "trainable": model.trainable,
         "layers": [describe_layer(layer) for layer in members],
         "nodes": nodes,
+        "inputs": ends(model._inputs),
+        "outputs": ends(model._outputs),
     }
 
 
@@ -248,14 +293,29 @@ def build_model(value: dict[str, Any]) -> Model:
     from tilewright.keras.models.sequential import Sequential
 
     members = [build_layer(each) for each in value["layers"]]
+    model: Model
     if value["class"] == "Sequential":
-        return Sequential(members, name=value["name"])
-    tensors: list[KerasTensor] = []
-    for number, places in value["nodes"]:
-        layer = members[number]
-        if isinstance(layer, InputLayer):
-            tensors.append(KerasTensor(layer.shape, layer, []))
-        else:
-            inputs = [tensors[place] for place in places]
-            tensors.append(layer(inputs if len(inputs) > 1 else inputs[0]))
-    return Model(tensors[0], tensors[-1], name=value["name"])
+        model = Sequential(members, name=value["name"])
+    else:
+        made: list[list[KerasTensor]] = []
+
+        def tensor(place: list[int]) -> KerasTensor:
+            return made[place[0]][place[1]]
+
+        def ends(described: dict[str, Any]) -> Any:
+            tensors = [tensor(place) for place in described["places"]]
+            if described["names"] is not None:
+                return dict(zip(described["names"], tensors, strict=True))
+            return tensors if len(tensors) > 1 else tensors[0]
+
+        for number, places, training in value["nodes"]:
+            layer = members[number]
+            if isinstance(layer, InputLayer):
+                made.append([layer.output])
+                continue
+            given: Any = [tensor(place) for place in places]
+            call = Call(layer, given, training)
+            made.append(tensors_of(layer.connect(call)))
+        model = Model(ends(value["inputs"]), ends(value["outputs"]), value["name"])
+    model._trainable = bool(value["trainable"])
+    return model

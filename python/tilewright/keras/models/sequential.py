@@ -9,6 +9,7 @@ from tilewright.keras import naming
 from tilewright.keras.layers.core import InputLayer
 from tilewright.keras.layers.layer import KerasTensor, Layer
 from tilewright.keras.models.model import Model
+from tilewright.keras.models.trainable import Trainable
 
 
 class Sequential(Model):
@@ -40,7 +41,8 @@ class Sequential(Model):
     ...     layers.Dense(4, activation="softmax"),
     ... ])
     >>> adam = keras.optimizers.Adam(learning_rate=0.05)
-    >>> model.compile(adam, "sparse_categorical_crossentropy", ["accuracy"])
+    >>> model.compile(
+    ...     adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     >>> x, y = np.eye(4).repeat(16, axis=0), np.arange(4).repeat(16)
     >>> history = model.fit(x, y, epochs=60, verbose=0)
     >>> history.history["accuracy"][-1]
@@ -50,8 +52,7 @@ class Sequential(Model):
     def __init__(
         self, layers: Sequence[Any] | None = None, name: str | None = None
     ) -> None:
-        Layer.__init__(self, name=name or naming.automatic("sequential"))
-        self._begin()
+        Trainable.__init__(self, name or naming.automatic("sequential"))
         self._row: list[Layer] = []
         self._first: KerasTensor | None = None
         for layer in layers or ():
@@ -94,14 +95,14 @@ class Sequential(Model):
         if isinstance(layer, InputLayer):
             if self._row or self._first is not None:
                 raise ValueError("Sequential: Input comes first")
-            self._first = KerasTensor(layer.shape, layer, [])
+            self._first = layer.output
             return
         if not self._row and self._first is None:
             shape = layer.given_shape
             if isinstance(layer, Model) and layer._network is not None:
-                shape = layer._input.sample_shape
+                shape = layer._inputs.tensors[0].sample_shape
             if shape is not None:
-                self._first = KerasTensor(shape, InputLayer(shape), [])
+                self._first = InputLayer(shape).output
         self._row.append(layer)
 
     def _build_where_possible(self) -> None:
@@ -110,7 +111,7 @@ class Sequential(Model):
         tensor = self._first
         for layer in self._row:
             tensor = layer(tensor)
-        self._connect(self._first, tensor)
+        self._settle(self._first, tensor)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights.
@@ -122,8 +123,15 @@ class Sequential(Model):
         """
         if self._first is None and input_shape is not None:
             shape = tuple(int(extent) for extent in tuple(input_shape)[1:])
-            self._first = KerasTensor(shape, InputLayer(shape), [])
+            self._first = InputLayer(shape).output
             self._build_where_possible()
+
+    def arranged(self, inputs: Any) -> list[KerasTensor]:
+        """What it was given; the shape of its input is then known."""
+        (given,) = inputs if isinstance(inputs, list | tuple) else [inputs]
+        if self._network is None:
+            self.build(given.shape)
+        return [given]
 
     @property
     def layers(self) -> list[Layer]:

@@ -81,7 +81,8 @@ class Optimizer:
     @property
     def learning_rate(self) -> Any:
         """A number, or the schedule."""
-        return self._learning_rate
+        rate = self._learning_rate
+        return rate if callable(rate) else Rate(rate, self)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -105,6 +106,38 @@ class Optimizer:
         hidden = ("iterations", "native", "_learning_rate")
         config = {k: v for k, v in vars(self).items() if k not in hidden}
         return {"learning_rate": self._learning_rate, **config}
+
+
+class Rate(float):
+    """A learning rate, which is a variable in Keras.
+
+    Examples
+    --------
+    >>> from tilewright.keras import optimizers
+    >>> sgd = optimizers.SGD(0.5)
+    >>> sgd.learning_rate.assign(0.25)
+    >>> sgd.learning_rate.numpy()
+    0.25
+    """
+
+    def __new__(cls, value: float, optimizer: Optimizer) -> Rate:
+        """Make the number, which knows whose it is."""
+        rate = super().__new__(cls, value)
+        rate._optimizer = optimizer
+        return rate
+
+    _optimizer: Optimizer
+
+    def __repr__(self) -> str:
+        return float.__repr__(self)
+
+    def numpy(self) -> float:
+        """The number."""
+        return float(self)
+
+    def assign(self, value: float) -> None:
+        """Set it."""
+        self._optimizer.learning_rate = float(value)
 
 
 class _Steps(Callback):

@@ -1,4 +1,9 @@
-"""Differentiable activations, softmax among them."""
+"""Differentiable activations, softmax among them.
+
+All take a Tensor or an ndarray of any shape, float32 or float64, and return a Tensor
+of that shape; for other dtypes they raise TypeError. What stands with one of them
+comes on top of this.
+"""
 
 from __future__ import annotations
 
@@ -68,19 +73,6 @@ class _LogSoftmax(Function):
 def relu(x: TensorLike) -> Tensor:
     """``max(x, 0)``; the gradient at 0 is 0, and NaN stays NaN.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     Examples
     --------
     >>> import numpy as np
@@ -100,16 +92,10 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
     negative_slope : float, default 0.01
         At least 0.
 
-    Returns
-    -------
-    Tensor, of x's shape
-
     Raises
     ------
     ValueError
         If the slope is negative.
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     References
     ----------
@@ -129,19 +115,6 @@ def leaky_relu(x: TensorLike, negative_slope: float = 0.01) -> Tensor:
 def gelu(x: TensorLike) -> Tensor:
     """``x`` times the normal distribution function of x, by the error function.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     References
     ----------
     D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units", 2016,
@@ -160,19 +133,6 @@ def gelu(x: TensorLike) -> Tensor:
 def sigmoid(x: TensorLike) -> Tensor:
     """``1 / (1 + exp(-x))``.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     Examples
     --------
     >>> import numpy as np
@@ -185,19 +145,6 @@ def sigmoid(x: TensorLike) -> Tensor:
 
 def tanh(x: TensorLike) -> Tensor:
     """Hyperbolic tangent.
-
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     Examples
     --------
@@ -218,16 +165,10 @@ def softmax(x: TensorLike, axis: int = -1) -> Tensor:
     axis : int, default -1
         Along which the results sum to 1; it must not be empty.
 
-    Returns
-    -------
-    Tensor, of x's shape
-
     Raises
     ------
     ValueError
         If x has no such axis, or it is empty.
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     Examples
     --------
@@ -248,16 +189,10 @@ def log_softmax(x: TensorLike, axis: int = -1) -> Tensor:
     axis : int, default -1
         Along which the results' exponentials sum to 1; it must not be empty.
 
-    Returns
-    -------
-    Tensor, of x's shape
-
     Raises
     ------
     ValueError
         If x has no such axis, or it is empty.
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     Examples
     --------

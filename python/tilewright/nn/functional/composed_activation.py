@@ -1,7 +1,8 @@
 """Activations that are composed of NumPy operations, without a kernel of their own.
 
 Each is a pair: the function of x, and its derivative as a function of x and of the
-result y.
+result y. What they take, return and raise is that of all activations, which
+`tilewright.nn.functional.activation` says.
 """
 
 from __future__ import annotations
@@ -79,15 +80,12 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
     ----------
     x : Tensor or ndarray
     alpha : float, default 1.0
-
-    Returns
-    -------
-    Tensor, of x's shape
+        At least 0.
 
     Raises
     ------
-    TypeError
-        If x is of another dtype than float32 or float64.
+    ValueError
+        If alpha is negative.
 
     References
     ----------
@@ -109,19 +107,6 @@ def elu(x: TensorLike, alpha: float = 1.0) -> Tensor:
 def selu(x: TensorLike) -> Tensor:
     """ELU scaled so that layers keep mean 0 and variance 1.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     References
     ----------
     G. Klambauer et al., "Self-Normalizing Neural Networks", 2017,
@@ -139,19 +124,6 @@ def selu(x: TensorLike) -> Tensor:
 
 def silu(x: TensorLike) -> Tensor:
     """``x * sigmoid(x)``, also called swish.
-
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     References
     ----------
@@ -171,19 +143,6 @@ def silu(x: TensorLike) -> Tensor:
 def softplus(x: TensorLike) -> Tensor:
     """``log(1 + exp(x))``.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     Examples
     --------
     >>> import numpy as np
@@ -196,19 +155,6 @@ def softplus(x: TensorLike) -> Tensor:
 
 def softsign(x: TensorLike) -> Tensor:
     """``x / (1 + abs(x))``.
-
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     Examples
     --------
@@ -223,19 +169,6 @@ def softsign(x: TensorLike) -> Tensor:
 def relu6(x: TensorLike) -> Tensor:
     """``min(max(x, 0), 6)``.
 
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
-
     Examples
     --------
     >>> import numpy as np
@@ -248,19 +181,6 @@ def relu6(x: TensorLike) -> Tensor:
 
 def hardsigmoid(x: TensorLike) -> Tensor:
     """``relu6(x + 3) / 6``.
-
-    Parameters
-    ----------
-    x : Tensor or ndarray
-
-    Returns
-    -------
-    Tensor, of x's shape
-
-    Raises
-    ------
-    TypeError
-        If x is of another dtype than float32 or float64.
 
     Examples
     --------

@@ -89,7 +89,7 @@ class Checkpoint(Callback):
         if (
             self.every_batches is not None
             and run.batch % self.every_batches == 0
-            and run.batch < run.batches
+            and run.more
             and not run.held
         ):
             self.store.save(run.state_dict())
@@ -97,7 +97,11 @@ class Checkpoint(Callback):
     def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
         """Save, and once more as the best where it is that."""
         monitor = self.monitor
-        best = monitor is not None and monitor.improves(monitor.value(values))
+        best = (
+            monitor is not None
+            and not monitor.waits(run)
+            and monitor.improves(monitor.value(values))
+        )
         state = run.state_dict()
         self.store.save(state)
         if best:

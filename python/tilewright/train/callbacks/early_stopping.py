@@ -91,11 +91,11 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
         """Look at the number."""
-        if run.history.epochs <= self.start_from_epoch:
+        if run.epoch <= self.start_from_epoch or self.monitor.waits(run):
             return
         if self.monitor.improves(self.monitor.value(values)):
             self.waited = 0
-            self.best_epoch = run.history.epochs
+            self.best_epoch = run.epoch
             if self.restore_best_weights:
                 self._weights = run.model.state_dict()
             return

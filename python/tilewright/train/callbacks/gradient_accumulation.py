@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tilewright.autograd import Tensor
 from tilewright.kernels import checks
 from tilewright.train.callbacks.callback import Callback
+from tilewright.train.step_plan import flat
 
 if TYPE_CHECKING:
     from tilewright.train.run import Run
@@ -64,7 +65,7 @@ class GradientAccumulation(Callback):
     def on_gradients(self, run: Run) -> bool | None:
         """Add the batch's gradients to those before, and give all on at the end."""
         parameters = list(run.model.parameters())
-        size = len(run.inputs[0])
+        size = len(flat(run.inputs[0])[0])
         self._sums = self._sums or [None] * len(parameters)
         for position, parameter in enumerate(parameters):
             if parameter.grad is None:
@@ -74,7 +75,7 @@ class GradientAccumulation(Callback):
             self._sums[position] = share if total is None else total + share
         self._samples += size
         self._done += 1
-        if self._done < self.batches and run.batch < run.batches:
+        if self._done < self.batches and run.more:
             return False
         for parameter, total in zip(parameters, self._sums, strict=True):
             if total is not None:

@@ -76,6 +76,8 @@ class LearningRateSchedule(Callback):
     def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
         """Step, where it is epochs that count."""
         if isinstance(self.schedule, ReduceLROnPlateau):
+            if run.skips_validation and self.monitor.startswith("val_"):
+                return
             name = self.monitor if self.monitor in values else "loss"
             self.schedule.step(values[name])
         elif self.every == "epoch":

@@ -50,7 +50,7 @@ class _LogFile(Callback):
         """Add the epoch."""
         self._rows.append(
             {
-                "epoch": run.history.epochs,
+                "epoch": run.epoch,
                 **values,
                 "lr": self._lr,
                 "seconds": run.history.seconds[-1],

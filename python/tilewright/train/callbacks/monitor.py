@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from tilewright.kernels import checks
+
+if TYPE_CHECKING:
+    from tilewright.train.run import Run
 
 _LARGER_IS_BETTER = ("accuracy", "auc", "f1", "precision", "recall", "acc")
 
@@ -74,6 +78,15 @@ class Monitor:
                 f"epoch, {', '.join(values)}{hint}"
             )
         return values[self.name]
+
+    def waits(self, run: Run) -> bool:
+        """Whether the number is of validations, and this epoch goes without.
+
+        Parameters
+        ----------
+        run : Run
+        """
+        return run.skips_validation and self.name.startswith("val_")
 
     def improves(self, value: float) -> bool:
         """Whether a value is better than the best so far, which it then is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -25,20 +26,23 @@ class Snapshot:
     ----------
     epoch, epochs : int
         Number of the epoch, from 1, and how many there are.
-    batch, batches : int
-        Batches done in this epoch and how many it has.
+    batch : int
+        Batches done in this epoch.
+    batches : int or None
+        How many it has, where that is known.
     values : dict of str to float
         Loss and metrics so far.
     rate : float
         Images a second.
     seconds : float
-        Left to the end of the run; after an epoch, how long the epoch took.
+        Left to the end of the run, NaN where that is not known; after an epoch, how
+        long the epoch took.
     """
 
     epoch: int
     epochs: int
     batch: int
-    batches: int
+    batches: int | None
     values: dict[str, float]
     rate: float
     seconds: float
@@ -100,10 +104,10 @@ class PlainDisplay(Display):
     def batch(self, snapshot: Snapshot) -> None:
         """Report within an epoch."""
         self.due = time.perf_counter() + _PLAIN_SECONDS
+        batches = "" if snapshot.batches is None else f"/{snapshot.batches}"
         self.message(
-            f"epoch {snapshot.epoch}/{snapshot.epochs}  "
-            f"{snapshot.batch}/{snapshot.batches}  {format_values(snapshot.values)}  "
-            f"{snapshot.rate:,.0f} images/s  {format_seconds(snapshot.seconds)} left"
+            f"epoch {snapshot.epoch}/{snapshot.epochs}  {snapshot.batch}{batches}  "
+            + _within(snapshot)
         )
 
     def epoch(self, snapshot: Snapshot) -> None:
@@ -142,10 +146,7 @@ class LiveDisplay(Display):
             description=f"epoch {snapshot.epoch}/{snapshot.epochs}",
             completed=snapshot.batch,
             total=snapshot.batches,
-            text=(
-                f"{format_values(snapshot.values)}  {snapshot.rate:,.0f} images/s  "
-                f"{format_seconds(snapshot.seconds)} left"
-            ),
+            text=_within(snapshot),
             refresh=True,
         )
         self.due = time.perf_counter() + _LIVE_SECONDS
@@ -201,25 +202,27 @@ class Progress(Callback):
     def on_batch_end(self, run: Run) -> None:
         """Report within an epoch, from time to time."""
         if time.perf_counter() >= self._display.due:
-            rate = run.rate
-            left = (run.epochs - run.history.epochs) * run.loader.samples
+            rate, batches = run.rate, run.batches
+            left = math.nan
+            if batches is not None:
+                left = (run.epochs - run.epoch) * batches - run.batch
             snapshot = Snapshot(
-                epoch=run.history.epochs + 1,
+                epoch=run.epoch + 1,
                 epochs=run.epochs,
                 batch=run.batch,
-                batches=run.batches,
+                batches=batches,
                 values=run.means.means(),
                 rate=rate,
-                seconds=(left - run.means.samples) / rate,
+                seconds=left * run.means.samples / run.batch / rate,
             )
             self._display.batch(snapshot)
 
     def on_epoch_end(self, run: Run, values: dict[str, float]) -> None:
         """Report the epoch."""
-        done, batches = run.history.epochs, run.batches
+        done, batches = run.epoch, run.batches
         seconds = run.history.seconds[-1]
         self._display.epoch(
-            Snapshot(done, run.epochs, batches, batches, values, run.rate, seconds)
+            Snapshot(done, run.epochs, batches or 0, batches, values, run.rate, seconds)
         )
 
     def on_fit_end(self, run: Run) -> None:
@@ -255,6 +258,14 @@ def make_display() -> Display:
     if not sys.stdout.isatty() or console.is_dumb_terminal:
         return PlainDisplay()
     return LiveDisplay(console)
+
+
+def _within(snapshot: Snapshot) -> str:
+    """The numbers of a report within an epoch."""
+    seconds = snapshot.seconds
+    left = "" if math.isnan(seconds) else f"  {format_seconds(seconds)} left"
+    values = format_values(snapshot.values)
+    return f"{values}  {snapshot.rate:,.0f} images/s{left}"
 
 
 def _epoch_line(snapshot: Snapshot) -> str:

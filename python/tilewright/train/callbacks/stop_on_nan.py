@@ -11,6 +11,7 @@ from tilewright import random
 from tilewright.autograd import Tensor, no_grad
 from tilewright.nn import Module
 from tilewright.train.callbacks.callback import Callback
+from tilewright.train.step_plan import flat
 
 if TYPE_CHECKING:
     from tilewright.train.run import Run
@@ -42,7 +43,7 @@ class StopOnNaN(Callback):
 
     def on_gradients(self, run: Run) -> bool | None:
         """Look at the loss and the gradients."""
-        where = f"in batch {run.batch} of epoch {run.history.epochs + 1}"
+        where = f"in batch {run.batch} of epoch {run.epoch + 1}"
         if not math.isfinite(run.loss):
             run.stop(f"the loss is {run.loss} {where}: {_first_bad_layer(run)}")
             return False
@@ -61,7 +62,7 @@ class StopOnNaN(Callback):
 def _first_bad_layer(run: Run) -> str:
     """Run the batch again, and say where the first bad number comes from."""
     x, _ = run.inputs
-    if isinstance(x, np.ndarray) and not _finite(x):
+    if not all(_finite(np.asarray(each)) for each in flat(x)):
         return "the input is not finite"
     layers = [
         (name, module)

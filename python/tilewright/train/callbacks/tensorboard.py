@@ -60,6 +60,7 @@ class TensorBoard(Callback):
         if every_batches is not None:
             checks.integer("TensorBoard", "every_batches", every_batches, 1)
         self.every_batches = every_batches
+        self._batches = 0
         self._writers: dict[str, Any] = {}
 
     def _add(self, part: str, tag: str, value: float, step: int) -> None:
@@ -68,10 +69,15 @@ class TensorBoard(Callback):
             self._writers[part] = summary.Writer(str(self.log_dir / part))
         self._writers[part].add_scalar(tag, value, step)
 
+    def on_fit_begin(self, run: Run) -> None:
+        """Count the batches from those of the epochs before."""
+        self._batches = run.epoch * (run.batches or 0) + run.batch
+
     def on_batch_end(self, run: Run) -> None:
         """Write the loss of a batch, where it is asked for."""
         if self.every_batches is not None:
-            step = run.history.epochs * run.batches + run.batch
+            self._batches += 1
+            step = self._batches
             if step % self.every_batches == 0:
                 self._add("train", "batch_loss", run.loss, step)
 
@@ -80,8 +86,8 @@ class TensorBoard(Callback):
         for name, value in values.items():
             part = "validation" if name.startswith("val_") else "train"
             tag = "epoch_" + name.removeprefix("val_")
-            self._add(part, tag, value, run.history.epochs)
-        self._add("train", "learning_rate", run.optimizer.lr, run.history.epochs)
+            self._add(part, tag, value, run.epoch)
+        self._add("train", "learning_rate", run.optimizer.lr, run.epoch)
         for writer in self._writers.values():
             writer.flush()
 

@@ -7,16 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tilewright.train.metrics.accuracy import TopKAccuracy, accuracy, binary_accuracy
 from tilewright.train.metrics.auc import AUC
 from tilewright.train.metrics.confusion import F1, Precision, Recall
 from tilewright.train.metrics.metric import Metric
 
-Array = NDArray[Any]
 # Outputs and targets of one batch -> one value a sample, or the batch's mean.
-MetricFunction = Callable[[Array, Array], Any]
+MetricFunction = Callable[[Any, Any], Any]
 
 METRICS: dict[str, Callable[[], MetricFunction | Metric]] = {
     "accuracy": lambda: accuracy,
@@ -117,17 +115,17 @@ class RunningMeans:
                 self._functions[name] = metric
         self._sums = dict.fromkeys(["loss", *self._functions], 0.0)
 
-    def update(self, loss: float, outputs: Array, targets: Array) -> None:
+    def update(self, loss: float, outputs: Any, targets: Any) -> None:
         """Take in one batch.
 
         Parameters
         ----------
         loss : float
             Mean loss over the batch.
-        outputs : ndarray, shape (N, ...)
-        targets : ndarray, shape (N, ...)
+        outputs : ndarray, shape (N, ...), or tuple of ndarray
+        targets : ndarray, shape (N, ...), or tuple of ndarray
         """
-        size = len(targets)
+        size = len(targets[0] if isinstance(targets, tuple) else targets)
         self.samples += size
         self._sums["loss"] += loss * size
         for name, function in self._functions.items():
