@@ -1,5 +1,5 @@
-// Kernels for nvcc alone whose PTX holds what the library's kernels do not use, or
-// use where no test could tell a wrong meaning from a right one: see
+// Kernels for nvcc alone whose PTX holds what the library's kernels do not use,
+// or use where no test could tell a wrong meaning from a right one: see
 // test_ptx_opcodes.py for the results.
 #include <cuda_bf16.h>
 
@@ -63,8 +63,8 @@ __global__ void to_float(const float* in, float* out, int n) {
   results.add(ceilf(x));
   results.add(truncf(x));
   results.add(__saturatef(x));
-  results.add(static_cast<uint32_t>(
-      __bfloat16_as_ushort(__float2bfloat16_rn(x))));
+  results.add(
+      static_cast<uint32_t>(__bfloat16_as_ushort(__float2bfloat16_rn(x))));
 }
 
 // in: a, b, c, n apart.

@@ -10,7 +10,22 @@ import pytest
 from simulator import Floats, Planted
 
 RNG = np.random.default_rng(0)
-EDGES = [0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 1e-40, -1e-45, 1e38, -3e38, 16777217]
+EDGES = [
+    0,
+    -0.0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    1e-40,
+    -1e-45,
+    1e38,
+    -3e38,
+    16777217,
+]
 EDGES += [2**31 - 1, -(2.0**31), 2.0**32, 2.0**63, -(2.0**70), np.inf, -np.inf, np.nan]
 VALUES = np.array(EDGES + [0] * (64 - len(EDGES)), np.float32)
 VALUES[len(EDGES) :] = RNG.standard_normal(64 - len(EDGES)) * 100
@@ -81,7 +96,9 @@ def same(got: np.ndarray, expected: list[np.float32]) -> None:
     got = got.view(np.float32)
     assert np.array_equal(np.isnan(got), np.isnan(want))
     numbers = ~np.isnan(want)
-    assert got[numbers].view(np.uint32).tolist() == want[numbers].view(np.uint32).tolist()
+    assert (
+        got[numbers].view(np.uint32).tolist() == want[numbers].view(np.uint32).tolist()
+    )
 
 
 def test_to_floats_in_every_rounding_mode(opcodes: Planted) -> None:
@@ -116,7 +133,9 @@ def test_arithmetic(opcodes: Planted) -> None:
     ]
     some = np.array([value != 0 for value in exact])
     for row, mode in enumerate("nzdu"):
-        same(got[row][some], np.array([directed(v, mode) for v in exact])[some].tolist())
+        same(
+            got[row][some], np.array([directed(v, mode) for v in exact])[some].tolist()
+        )
     with np.errstate(all="ignore"):
         same(got[4], (a / b).tolist())
         same(got[5], (np.float32(1) / a).tolist())
@@ -250,7 +269,11 @@ def test_atomics(opcodes: Planted) -> None:
     ("name", "n", "message"),
     [
         ("beyond_dynamic", 64, r"access of 4 bytes outside of the 384 bytes of shared"),
-        ("beyond_local", 16, r"read of 4 bytes outside of the 64 bytes of local memory"),
+        (
+            "beyond_local",
+            16,
+            r"read of 4 bytes outside of the 64 bytes of local memory",
+        ),
         ("beyond_constants", 8, r"read of 4 bytes outside of every constant"),
         ("division_by_zero", 64, r"division by zero at opcodes\.cu:\d+, opcodes\.ptx"),
         ("bounded", 64, r"block of 64 threads, compiled for 32"),

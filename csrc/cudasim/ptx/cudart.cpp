@@ -1,6 +1,6 @@
 // The part of CUDA's run-time that nvcc's host code calls, over the simulator:
-// what nvcc makes of kernel<<<...>>>(...) runs as it is, so the way of arguments
-// into a kernel's parameters is nvcc's own.
+// what nvcc makes of kernel<<<...>>>(...) runs as it is, so the way of
+// arguments into a kernel's parameters is nvcc's own.
 #include <cstring>
 #include <map>
 #include <stdexcept>
@@ -21,7 +21,7 @@ enum Status {
   kInvalidConfiguration = 9,
   kLaunchFailure = 719,
 };
-constexpr int kMajor = 75, kMinor = 76;  // of the compute capability
+constexpr int kMajor = 75, kMinor = 76;         // of the compute capability
 constexpr int kMaxDynamicSharedMemorySize = 8;  // cudaFuncAttribute
 
 // What a block gets without being asked for more.
@@ -71,9 +71,9 @@ int launch(const Function& function, const Call& call, void** arguments) {
                     std::to_string(function.most_shared_bytes));
   const uint64_t threads = uint64_t{call.block.x} * call.block.y * call.block.z;
   if (kernel.most_threads && threads > kernel.most_threads)
-    return fail(kInvalidConfiguration,
-                "block of " + std::to_string(threads) + " threads, compiled " +
-                    "for " + std::to_string(kernel.most_threads));
+    return fail(kInvalidConfiguration, "block of " + std::to_string(threads) +
+                                           " threads, compiled " + "for " +
+                                           std::to_string(kernel.most_threads));
   // A whole number of alignas(16): parameters may be structs of vectors.
   struct alignas(16) Block {
     unsigned char of[16];

@@ -1,9 +1,9 @@
 // Arithmetic as PTX defines it where C++ has no operator for it.
 //
 // Instructions with a rounding mode are exact: they round once, as they say. Of
-// the approximate ones (ex2, lg2, rcp, sqrt) the PTX ISA gives error bounds alone;
-// here they return the number nearest to the exact result, from which a GPU's
-// differ in their last bits.
+// the approximate ones (ex2, lg2, rcp, sqrt) the PTX ISA gives error bounds
+// alone; here they return the number nearest to the exact result, from which a
+// GPU's differ in their last bits.
 #pragma once
 
 #include <cfenv>
@@ -118,8 +118,8 @@ T to_integral(T value) {
   return result;
 }
 
-// To the nearest that the type has; NaN becomes 0, or the lowest bit pattern with
-// a sign where one side has 64 bits.
+// To the nearest that the type has; NaN becomes 0, or the lowest bit pattern
+// with a sign where one side has 64 bits.
 template <class To, int kMode, class From>
 To to_integer(From value) {
   if (std::isnan(value)) {

@@ -4,8 +4,8 @@
 
 namespace tw::cudasim {
 
-// No kernel here touches memory of the module itself, but for variables that the
-// shadow memory knows (ptx/spaces.hpp).
+// No kernel here touches memory of the module itself, but for variables that
+// the shadow memory knows (ptx/spaces.hpp).
 bool in_own_module(uintptr_t) { return false; }
 
 std::string instruction_text(const void* instruction) {

@@ -86,7 +86,8 @@ T atomic_exch(T* at, T value) {
 }
 template <class T>
 T atomic_cas(T* at, T expected, T value) {
-  return atomic_change(at, [=](T old) { return old == expected ? value : old; });
+  return atomic_change(at,
+                       [=](T old) { return old == expected ? value : old; });
 }
 
 }  // namespace tw::cudasim::ptx

@@ -6,8 +6,8 @@
 namespace tw::cudasim::ptx {
 
 // shfl.sync: what a lane takes, and whether its source was in range (PTX ISA,
-// "shfl.sync"). `bounds` holds a clamp in bits 0-4 and a mask of the lane's bits
-// that name its segment in bits 8-12.
+// "shfl.sync"). `bounds` holds a clamp in bits 0-4 and a mask of the lane's
+// bits that name its segment in bits 8-12.
 struct Taken {
   uint32_t value;
   bool in_range;

@@ -33,10 +33,8 @@ _SPECIAL = {
 } | {"%laneid": "uint32_t(current->lane)"}
 
 _ADDRESS = re.compile(r"\[\s*([%\w$]+)\s*(?:\+\s*(-?\w+))?\s*\]")
-# Registers of numbers without a fraction are unsigned, whatever their type.
-_REGISTER_TYPES = {kind: cpp.replace("int", "uint") for kind, cpp in CPP.items()} | {
-    kind: CPP[kind] for kind in CPP if not kind.startswith("s")
-}
+# A register's C++ type: signed numbers lie in unsigned ones.
+_REGISTER_TYPES = {kind: CPP[kind.replace("s", "u", 1)] for kind in CPP}
 
 
 def _literal(text: str, kind: str) -> str | None:
@@ -99,7 +97,7 @@ class _KernelEmitter:
             (p.offset + p.bytes for p in kernel.parameters), default=0
         )
         variables = [*module.variables, *kernel.variables]
-        used = self.names_used()
+        self.used = used = self.names_used()
         self.shared, self.static_bytes = self.lay_out_shared(
             [v for v in variables if v.space == "shared" and v.name in used]
         )
@@ -113,8 +111,8 @@ class _KernelEmitter:
             name
             for one in self.kernel.body
             if isinstance(one, Instruction)
-            for operand in one.operands
-            for name in re.findall(r"[\w$]+", operand)
+            for operand in (one.guard, *one.operands)
+            for name in re.findall(r"%?[\w$]+", operand)
         }
 
     @staticmethod
@@ -130,7 +128,9 @@ class _KernelEmitter:
             if v.bytes:
                 end = begin + v.bytes
             else:
-                return offsets | {w.name: begin for w in variables if not w.bytes}, begin
+                return offsets | {
+                    w.name: begin for w in variables if not w.bytes
+                }, begin
         return offsets, end
 
     # What an opcode needs (opcodes.Context).
@@ -267,13 +267,10 @@ class _KernelEmitter:
         return found
 
     def registers(self, one: Register) -> str:
-        if one.type not in _REGISTER_TYPES:
-            raise ValueError(f"unknown type .{one.type}")
         names = [one.name]
         if one.count is not None:
             names = [f"{one.name}{i}" for i in range(one.count)]
-            used = self.names_used_with_sign
-            names = [name for name in names if name in used]
+            names = [name for name in names if name in self.used]
         if not names:
             return ""
         return f"{_REGISTER_TYPES[one.type]} {', '.join(map(self.variable, names))};"
@@ -281,14 +278,6 @@ class _KernelEmitter:
     def statements(self) -> Iterator[str]:
         scopes = iter(self.scopes())
         self.scope = next(scopes)
-        used = {
-            name
-            for one in self.kernel.body
-            if isinstance(one, Instruction)
-            for operand in (one.guard, *one.operands)
-            for name in re.findall(r"%[\w$]+", operand)
-        }
-        self.names_used_with_sign = used
         for one in self.kernel.body:
             if isinstance(one, Open):
                 self.scope = next(scopes)

@@ -427,9 +427,7 @@ def translate(c: Context) -> str:
     meaning = TABLE.get(c.opcode)
     if meaning is None:
         raise ValueError(f"unknown opcode {c.opcode}")
-    if isinstance(meaning, Rule):
-        return _apply(meaning, c)
     try:
-        return meaning(c)
+        return _apply(meaning, c) if isinstance(meaning, Rule) else meaning(c)
     except ValueError as error:
         raise ValueError(f"{c.opcode}: {error}") from None

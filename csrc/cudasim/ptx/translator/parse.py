@@ -14,9 +14,10 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 # Bytes of a variable's or parameter's type.
-SIZES = {
-    f"{kind}{bits}": bits // 8 for kind in "bus" for bits in (8, 16, 32, 64)
-} | {"f32": 4, "f64": 8}
+SIZES = {f"{kind}{bits}": bits // 8 for kind in "bus" for bits in (8, 16, 32, 64)} | {
+    "f32": 4,
+    "f64": 8,
+}
 SPACES = ("param", "shared", "local", "const", "global")
 
 
@@ -262,6 +263,8 @@ class _Parser:
         if self.take(_PRAGMA):
             return
         if match := self.take(_REGISTER):
+            if match[1] != "pred":
+                self.size(match[1])
             for text in match[2].split(","):
                 one = re.fullmatch(r"([%\w$]+)(?:<(\d+)>)?", text.strip())
                 if one is None:
