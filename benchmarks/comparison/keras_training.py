@@ -10,11 +10,11 @@ from typing import Any
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 
-import numpy as np
-
 import keras
-from comparison.training import LEARNING_RATE, Array, Problem, Training
+import numpy as np
 from keras import layers
+
+from comparison.training import LEARNING_RATE, Array, Problem, Training
 
 
 def set_threads(threads: int) -> None:

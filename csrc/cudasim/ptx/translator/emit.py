@@ -261,15 +261,15 @@ class _KernelEmitter:
             elif isinstance(one, Close):
                 scope = scope.outer
             elif isinstance(one, Register):
-                scope.registers[one.name] = one.type, one.count
+                scope.registers[one.name] = one.type, one.number
             elif isinstance(one, Label):
                 scope.labels.add(one.name)
         return found
 
     def registers(self, one: Register) -> str:
         names = [one.name]
-        if one.count is not None:
-            names = [f"{one.name}{i}" for i in range(one.count)]
+        if one.number is not None:
+            names = [f"{one.name}{i}" for i in range(one.number)]
             names = [name for name in names if name in self.used]
         if not names:
             return ""

@@ -48,8 +48,13 @@ _SETS = {
 class Context(Protocol):
     """What an instruction is translated with: one instruction of a kernel."""
 
-    opcode: str
-    operands: tuple[str, ...]
+    @property
+    def opcode(self) -> str:
+        """Return the opcode with all its modifiers."""
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """Return the operands as they are written."""
 
     def read(self, operand: str, kind: str) -> str:
         """Return C++ for an operand's value as PTX type `kind`."""
@@ -235,10 +240,11 @@ def _move(c: Context) -> str:
     if target.startswith("{"):
         names = c.parts(target)
         part = f"b{8 * SIZES[kind] // len(names)}"
-        return "{ %s }" % " ".join(
+        values = [
             c.write(name, part, f"{CPP[part]}({value} >> {i * 8 * SIZES[part]})")
             for i, name in enumerate(names)
-        )
+        ]
+        return f"{{ {' '.join(values)} }}"
     return c.write(target, kind, value)
 
 
@@ -275,7 +281,8 @@ def _shuffle(c: Context) -> str:
     arguments = [c.read(operand, "b32") for operand in (value, by, bounds, mask)]
     call = f"shuffle_{_suffixes(c)[2]}({', '.join(arguments)}, {c.site()})"
     taken = c.write(in_range or "_", "pred", "taken.in_range")
-    return f"{{ const auto taken = {call}; {c.write(result, 'b32', 'taken.value')} {taken} }}"
+    moved = c.write(result, "b32", "taken.value")
+    return f"{{ const auto taken = {call}; {moved} {taken} }}"
 
 
 def _vote(c: Context) -> str:

@@ -33,7 +33,7 @@ class Register(NamedTuple):
 
     type: str
     name: str
-    count: int | None
+    number: int | None
 
 
 class Label(NamedTuple):
