@@ -28,9 +28,9 @@ def test_barriers(either: Planted, source: np.ndarray, order: str) -> None:
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_shuffles_and_votes(either: Planted, source: np.ndarray, order: str) -> None:
-    sums, down, up, fixed, ballot, votes, part = either.run(
-        "shuffles", source, 7 * 64, order=order
-    ).reshape(7, 2, 32)
+    sums, down, up, fixed, ballot, votes, part, chosen = either.run(
+        "shuffles", source, 8 * 64, order=order
+    ).reshape(8, 2, 32)
     warps = source.reshape(2, 32)
     lane = np.arange(32)
     assert np.array_equal(sums, np.repeat(warps.sum(1), 32).reshape(2, 32))
@@ -42,6 +42,7 @@ def test_shuffles_and_votes(either: Planted, source: np.ndarray, order: str) -> 
     assert (votes == 1).all()
     assert np.array_equal(part[:, :8], warps[:, 7::-1])
     assert (part[:, 8:] == -1).all()
+    assert np.array_equal(chosen, warps[:, (7 * lane + 3) % 32])
 
 
 def test_integer_atomics(either: Planted) -> None:
