@@ -52,6 +52,8 @@ __global__ void shuffles(const float* in, float* out, int n) {
   float part = -1;
   if (lane < 8) part = __shfl_xor_sync(0xffu, in[t], 7);
   out[6 * n + t] = part;
+  // Each lane from one of its own choice.
+  out[7 * n + t] = __shfl_sync(~0u, in[t], (7 * lane + 3) % 32);
 }
 
 __global__ void integer_atomics(const float* in, float* out, int n) {
