@@ -34,8 +34,25 @@ void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
   call([&] { tw::cuda::gemm(p, workspace.data(), stream_of(stream)); });
 }
 
+// For tests and timings: the algorithm behind every precision but fp32.
+void choose_tensor_core_algorithm(const std::string& name) {
+  using tw::cuda::TensorCoreAlgorithm;
+  if (name == "automatic")
+    return tw::cuda::choose_tensor_core_algorithm(
+        TensorCoreAlgorithm::automatic);
+  if (name == "mma_sync")
+    return tw::cuda::choose_tensor_core_algorithm(
+        TensorCoreAlgorithm::mma_sync);
+  if (name == "hopper")
+    return tw::cuda::choose_tensor_core_algorithm(TensorCoreAlgorithm::hopper);
+  throw std::invalid_argument("unknown algorithm '" + name + "'");
+}
+
 }  // namespace
 
-void bind_gemm(py::module_& m) { m.def("gemm", &gemm); }
+void bind_gemm(py::module_& m) {
+  m.def("gemm", &gemm);
+  m.def("choose_tensor_core_algorithm", &choose_tensor_core_algorithm);
+}
 
 }  // namespace tw::bindings::cuda

@@ -27,6 +27,11 @@ struct GemmProblem {
   Precision precision = Precision::fp32;
 };
 
+// Which algorithm serves every precision but fp32. Tests and timings choose
+// one, for all sizes; a Hopper path on a device without it is refused.
+enum class TensorCoreAlgorithm { automatic, mma_sync, hopper };
+void choose_tensor_core_algorithm(TensorCoreAlgorithm algorithm);
+
 // The floats that `workspace` must hold, often none.
 int64_t gemm_workspace(const GemmProblem& problem);
 void gemm(const GemmProblem& problem, float* workspace, Stream stream);
