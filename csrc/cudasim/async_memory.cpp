@@ -1,6 +1,7 @@
 #include "cudasim/async_memory.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,11 @@ int still_reading(const Piece& piece, int thread) {
         !knows(thread, kProductsOfWarp + warp, piece.read[warp] - 1))
       return warp;
   return -1;
+}
+
+bool poisoned(const void* piece) {
+  const uint32_t poison[] = {kPoison, kPoison, kPoison, kPoison};
+  return std::memcmp(piece, poison, kPieceBytes) == 0;
 }
 
 // Whether the current thread may write the piece.
@@ -132,6 +138,10 @@ bool note_product(const void* address, uint32_t number) {
   if (piece.copy == Piece::landed &&
       every_lane_knows(warp, kPhasesOfMbarrier + piece.mbarrier, piece.phase))
     return true;
+  if (piece.copy == Piece::untouched && poisoned(address)) {
+    fault("product of " + offset(at) + ", which nothing wrote");
+    return false;
+  }
   if (piece.copy == Piece::untouched)
     return shadow_async_access(address, kPieceBytes, false);
   fault("product of " + offset(at) + ", where a copy " +

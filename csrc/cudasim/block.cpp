@@ -27,8 +27,6 @@ LaunchState launch_state{};
 
 namespace {
 
-constexpr uint32_t kPoison = 0x7fc0dead;  // a NaN
-
 Thread threads[kMostThreads];
 Kernel running_kernel;
 void* kernel_arguments;

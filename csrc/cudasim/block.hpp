@@ -14,6 +14,7 @@ namespace tw::cudasim {
 
 constexpr int kWarp = 32;
 constexpr int kMostWarps = kMostThreads / kWarp;
+constexpr uint32_t kPoison = 0x7fc0dead;     // shared memory at first: NaN
 constexpr size_t kMostSharedBytes = 232448;  // a block on Hopper
 
 enum class Order { forward, reverse, random };

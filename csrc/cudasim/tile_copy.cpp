@@ -114,8 +114,12 @@ void copy_tile_async(void* dst, const TensorMap& map, int depth, int row,
   for (int r = 0; r < map.box_rows; r++) {
     size_t before, inside;
     const unsigned char* source = copy.source(r, before, inside);
-    if (source)
-      shadow_access(source, inside, Access::read, __builtin_return_address(0));
+    // Of up to 16 bytes an access must be as aligned as it is long.
+    const size_t step =
+        inside > kPieceBytes ? inside : static_cast<size_t>(map.number_bytes);
+    for (size_t at = 0; at < inside; at += step)
+      shadow_access(source + at, step, Access::read,
+                    __builtin_return_address(0));
   }
   note_copy(dst, copy.bytes());
   if (!configuration.late_copies) return land(copy);

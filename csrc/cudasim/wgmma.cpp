@@ -15,8 +15,8 @@ constexpr int kWarpgroup = 4;  // warps
 constexpr int kRows = 16;      // of a warp
 constexpr int kDepthBytes = 32;
 constexpr int kMostColumns = 256, kMostDepth = 16;
-constexpr uint32_t kPoison = 0x7fc0beef;  // a NaN
-constexpr uint32_t kTf32Tail = 0x1fff;    // the bits that tf32 lacks
+constexpr uint32_t kInFlight = 0x7fc0beef;  // a NaN
+constexpr uint32_t kTf32Tail = 0x1fff;      // the bits that tf32 lacks
 
 // Sums that products are adding to.
 struct Sums {
@@ -79,7 +79,9 @@ uint32_t place(const Operand& operand, int row, int piece) {
   return swizzled(eight + r % 8 * row_bytes + p * 16, operand.row_bytes);
 }
 
+// False: the operand is not in shared memory.
 bool note_reads(const Operand& operand, int first, int rows, uint32_t number) {
+  bool right = true;  // one fault is enough
   for (int row = first; row < first + rows; row++)
     for (int piece = 0; piece < 2; piece++) {
       const uint32_t address = place(operand, row, piece);
@@ -89,7 +91,7 @@ bool note_reads(const Operand& operand, int first, int rows, uint32_t number) {
               " of an operand is outside of the block's shared memory");
         return false;
       }
-      if (!note_product(at, number)) return false;
+      right = right && note_product(at, number);
     }
   return true;
 }
@@ -155,7 +157,7 @@ Sums& take_sums(WarpProducts& mine, const Product* const* of) {
     sums.value.insert(sums.value.end(), sums.of[lane],
                       sums.of[lane] + sums.numbers);
     for (int i = 0; i < sums.numbers; i++)
-      std::memcpy(&sums.of[lane][i], &kPoison, 4);
+      std::memcpy(&sums.of[lane][i], &kInFlight, 4);
   }
   return sums;
 }
@@ -166,7 +168,7 @@ void return_sums(const Sums& sums) {
     for (int i = 0; i < sums.numbers; i++) {
       uint32_t bits;
       std::memcpy(&bits, &sums.of[lane][i], 4);
-      touched |= bits != kPoison;
+      touched |= bits != kInFlight;
       sums.of[lane][i] =
           sums.value[static_cast<size_t>(lane * sums.numbers + i)];
     }

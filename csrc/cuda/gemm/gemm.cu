@@ -1,7 +1,5 @@
 // Matrix multiplication on the ordinary arithmetic units: see simt.cuh for the
 // main loop. Bound by arithmetic for large matrices, by memory for flat ones.
-#include <atomic>
-
 #include "cuda/gemm/gemm.h"
 #include "cuda/gemm/hopper.h"
 #include "cuda/gemm/matrix.cuh"
@@ -100,22 +98,20 @@ bool on_tensor_cores(const GemmProblem& q) {
   return q.precision != Precision::fp32 && has_tensor_cores();
 }
 
-std::atomic<TensorCoreAlgorithm> chosen = TensorCoreAlgorithm::automatic;
-
 bool on_hopper(const GemmProblem& q) {
-  if (chosen == TensorCoreAlgorithm::mma_sync || q.k == 0) return false;
-  if (chosen == TensorCoreAlgorithm::hopper) return true;
-  return has_hopper() && gemm_hopper_pays(q);
+  // Both parts of a matrix are one to the copy engine, whose numbers are int.
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (q.k == 0 || q.m > kMost || q.n > kMost || q.k > kMost) return false;
+  if (q.algorithm == TensorCoreAlgorithm::mma_sync) return false;
+  if (q.algorithm == TensorCoreAlgorithm::automatic)
+    return has_hopper() && gemm_hopper_pays(q);
+  if (!has_hopper())
+    throw std::invalid_argument(
+        "gemm: there is no GPU of compute capability 9.0, or no code for it");
+  return true;
 }
 
 }  // namespace
-
-void choose_tensor_core_algorithm(TensorCoreAlgorithm algorithm) {
-  if (algorithm == TensorCoreAlgorithm::hopper && !has_hopper())
-    throw std::invalid_argument(
-        "gemm: there is no GPU of compute capability 9.0, or no code for it");
-  chosen = algorithm;
-}
 
 int64_t gemm_workspace(const GemmProblem& q) {
   if (on_tensor_cores(q))
