@@ -27,11 +27,16 @@ struct Mbarrier {
 
 #ifdef __CUDACC__
 
+// A kernel is to be empty where these instructions are not there, but for
+// stop_kernel.
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define TW_SM90A(...) __trap()
+constexpr bool kHopperCode = false;
 #else
 #define TW_SM90A(...) asm volatile(__VA_ARGS__)
+constexpr bool kHopperCode = true;
 #endif
+__device__ __forceinline__ void stop_kernel() { __trap(); }
 
 __device__ __forceinline__ void init_mbarrier(Mbarrier& barrier, int arrivals) {
   TW_SM90A(
@@ -200,6 +205,8 @@ __device__ __forceinline__ void multiply_async_tf32(float (&d)[128], uint64_t a,
 
 #else
 
+constexpr bool kHopperCode = true;
+inline void stop_kernel() { cudasim::fault("stopped"); }
 inline void init_mbarrier(Mbarrier& barrier, int arrivals) {
   cudasim::init_mbarrier(&barrier.state, arrivals);
 }

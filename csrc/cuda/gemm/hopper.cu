@@ -212,6 +212,7 @@ __device__ __forceinline__ void consume(HopperShared<kColumns>& shared,
 template <Precision kPrecision, int kColumns>
 __global__ __launch_bounds__(kHopperThreads, 1) void gemm_hopper_kernel(
     const __grid_constant__ HopperArguments p) {
+  if (!kHopperCode) return stop_kernel();
   auto& shared = shared_memory<HopperShared<kColumns>>();
   if (threadIdx.x == 0) {
     for (int i = 0; i < kStages<kColumns>; i++) {
