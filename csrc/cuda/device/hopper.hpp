@@ -128,6 +128,15 @@ __device__ __forceinline__ void wait_for_products() {
   TW_SM90A("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
 
+// Returns when all products are over; nothing that uses the sums is moved ahead
+// of it, as only the wait says that they come from there.
+template <int kNumbers>
+__device__ __forceinline__ void wait_for_sums(float (&d)[kNumbers]) {
+  wait_for_products<0>();
+#pragma unroll
+  for (int i = 0; i < kNumbers; i++) TW_SM90A("" : "+f"(d[i])::"memory");
+}
+
 // d += a b of a warpgroup: 64 rows, by twice as many columns as d has numbers,
 // 32 bytes of depth. a and b: see describe_tile.
 #define TW_SUM4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
@@ -245,6 +254,10 @@ inline void commit_products(TW_CALL_SITE) {
 template <int kPending>
 void wait_for_products(TW_CALL_SITE) {
   cudasim::wait_for_products(kPending, {file, line});
+}
+template <int kNumbers>
+void wait_for_sums(float (&)[kNumbers], TW_CALL_SITE) {
+  cudasim::wait_for_products(0, {file, line});
 }
 template <int kNumbers>
 void multiply_async_bf16(float (&d)[kNumbers], uint64_t a, uint64_t b,
