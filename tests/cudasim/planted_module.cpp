@@ -7,6 +7,7 @@
 
 #include "cudasim/block.hpp"
 #include "cudasim/shadow.hpp"
+#include "cudasim/tensor_map.hpp"
 #include "planted.h"
 
 namespace py = pybind11;
@@ -48,11 +49,20 @@ py::dict access_counts() {
   return result;
 }
 
+void encode_tensor_map(uintptr_t data, int number_bytes, uint64_t depth,
+                       uint64_t rows, uint64_t pitch, int box_depth,
+                       int box_rows, int swizzle) {
+  tw::cudasim::encode_tensor_map(reinterpret_cast<const void*>(data),
+                                 number_bytes, depth, rows, pitch, box_depth,
+                                 box_rows, swizzle);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(TW_CUDASIM_MODULE, m) {
   m.def("run", &run);
   m.def("configure", &configure);
+  m.def("encode_tensor_map", &encode_tensor_map);
   m.def("count_accesses", &tw::cudasim::count_accesses);
   m.def("access_counts", &access_counts);
 }
