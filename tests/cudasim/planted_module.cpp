@@ -15,12 +15,19 @@ using Floats = py::array_t<float, py::array::c_style>;
 
 namespace {
 
+const planted::Entry* find_in(const planted::Entry* list,
+                              const std::string& name) {
+  for (const planted::Entry* e = list; e->name; e++)
+    if (name == e->name) return e;
+  return nullptr;
+}
+
 const planted::Entry* find(const std::string& name) {
-  for (const planted::Entry* list :
-       {planted::entries(), planted::hopper_entries()})
-    for (const planted::Entry* e = list; e->name; e++)
-      if (name == e->name) return e;
-  throw std::invalid_argument("no kernel " + name);
+  const planted::Entry* found = find_in(planted::entries(), name);
+  if (!found && planted::hopper_entries)
+    found = find_in(planted::hopper_entries(), name);
+  if (!found) throw std::invalid_argument("no kernel " + name);
+  return found;
 }
 
 void run(const std::string& name, const Floats& in, Floats& out, int blocks,
