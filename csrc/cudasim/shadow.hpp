@@ -43,6 +43,9 @@ void shadow_barrier(int threads);
 // Returns whether there is something at the address.
 bool shadow_access(const void* address, size_t bytes, Access access,
                    const void* instruction);
+// The copy engine or a tensor core touches shared memory for the current
+// thread; false: a fault. What it writes is then ordered by async_memory.hpp.
+bool shadow_async_access(const void* address, size_t bytes, bool write);
 void shadow_warp_sync();  // all lanes of the current thread's warp
 
 // Starts counting from zero, or stops.
@@ -61,6 +64,7 @@ inline void shadow_barrier(int) {}
 inline bool shadow_access(const void*, size_t, Access, const void*) {
   return true;
 }
+inline bool shadow_async_access(const void*, size_t, bool) { return true; }
 inline void shadow_warp_sync() {}
 inline void count_accesses(bool) {}
 inline AccessCounts access_counts() { return {}; }

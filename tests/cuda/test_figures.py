@@ -69,13 +69,37 @@ def test_tensor_core_loops_are_what_the_tiles_say(known: dict) -> None:
                 assert ("LDGSTS.128" in loop) == ("<true>" in name), name
 
 
-@pytest.mark.parametrize("source", ["gemm/gemm.cu", "gemm/tensor_core.cu"])
-def test_no_figure_is_worse(figures: ModuleType, known: dict, source: str) -> None:
+def test_hopper_loops_do_little_but_multiply(known: dict) -> None:
+    names = [n for n in known["sm_90a"] if n.startswith("gemm_hopper_kernel<")]
+    assert len(names) == 6
+    assert not any(n.startswith("gemm_hopper") for n in known["sm_80"])
+    for name in names:
+        one = known["sm_90a"][name]
+        loop = one["main loop"]
+        # 128 bytes of depth, 32 at once; each takes 64 or 128 cycles.
+        assert loop["HGMMA"] == 4, name
+        assert loop["all"] <= 4 * 20, name
+        assert not {"LDS", "LDS.128", "LDG", "local", "BAR"} & loop.keys(), name
+        # What setmaxnreg deals out anew: 3 x 128 threads.
+        assert one["registers"] == 168, name
+
+
+@pytest.mark.parametrize(
+    ("source", "architecture", "count"),
+    [
+        ("gemm/gemm.cu", "sm_80", 16),
+        ("gemm/tensor_core.cu", "sm_80", 24),
+        ("gemm/hopper.cu", "sm_90a", 6),
+    ],
+)
+def test_no_figure_is_worse(
+    figures: ModuleType, known: dict, source: str, architecture: str, count: int
+) -> None:
     if shutil.which("nvcc") is None:
         pytest.skip("nvcc is not here")
     if figures.nvdisasm() is None:
         pytest.skip("nvdisasm is not here: pip install nvidia-cuda-nvdisasm")
-    now = figures.figures_of(ROOT / "csrc/cuda" / source, "sm_80")
-    assert len(now) >= 16
+    now = figures.figures_of(ROOT / "csrc/cuda" / source, architecture)
+    assert len(now) == count
     for name, one in now.items():
-        assert figures.worse(one, known["sm_80"][name]) == [], name
+        assert figures.worse(one, known[architecture][name]) == [], name
