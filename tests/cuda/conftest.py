@@ -7,12 +7,14 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 import host_cupy
 import pytest
 
+import tilewright
 from tilewright.kernels import dispatch
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cudasim"))
@@ -39,7 +41,15 @@ def cupy(
     extension.configure("forward", 1, True)
     stand_in = host_cupy.module()
     pretended = ModuleType("tilewright._cuda")
-    vars(pretended).update(vars(extension), abi=1, unavailable_reason=lambda: "")
+    vars(pretended).update(
+        vars(extension),
+        __spec__=ModuleSpec("tilewright._cuda", None),
+        version=tilewright.__version__,
+        architectures="90-virtual",
+        gpus=lambda: [("a simulated GPU", (9, 0))],
+        runtime_text=lambda: "simulated",
+        unavailable_reason=lambda: "",
+    )
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
     monkeypatch.setitem(sys.modules, "tilewright._cuda", pretended)
     monkeypatch.delitem(sys.modules, BACKEND, raising=False)

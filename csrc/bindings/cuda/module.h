@@ -12,7 +12,7 @@ void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 
-// All of them, and the translation of errors.
+// All of them, the number of their interface, and the translation of errors.
 void bind_kernels(pybind11::module_& m);
 
 }  // namespace tw::bindings::cuda
