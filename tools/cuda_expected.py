@@ -16,7 +16,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ SCHEDULERS = 4  # of a multiprocessor, each an instruction a cycle for 32 thread
 INSTRUCTION = {"fp32": 64, "tf32": 2048, "3xtf32": 2048, "bf16": 4096}
 PRECISIONS = tuple(INSTRUCTION)
 PRODUCTS = {"3xtf32": 3}  # of tensor cores for one product
+# Bytes that a number takes once it is rounded for wgmma (gemm/narrow.cu).
+NARROW = {"tf32": 4, "3xtf32": 8, "bf16": 2}
 # As csrc/cuda/gemm/tiles.cuh and split.cuh choose.
 ENOUGH_TILES, LEAST_DEPTH, MOST_SPLITS, DEPTH_STEP = 128, 256, 64, 16
 INTRODUCTION = """\
@@ -48,7 +50,8 @@ Hopper, which `wgmma` does.
 - *arithmetic*: whole tiles on the multiprocessor that has the most of them, at the
   published rate times what the main loop lets through. A scheduler starts one
   instruction a cycle; an FFMA keeps the units of an A100 for two cycles and those of an
-  H100 for one, an `mma.sync` for eight and four.
+  H100 for one, an `mma.sync` for eight and four. `wgmma` leaves schedulers idle, and
+  needs a pass before it that rounds the operands.
 - Parts of a product that is cut along its depth are written and read again.
 - %: of the limit alone, the larger of bytes at the bandwidth and of FLOP at the peak,
   without tiles and instructions.
@@ -114,6 +117,11 @@ class Product:
     def aligned(self) -> bool:
         """Whether rows of the operands can be read four numbers at a time."""
         return self.depth % 4 == 0 and self.columns % 4 == 0
+
+    @property
+    def outputs(self) -> int:
+        """Numbers of all groups' outputs."""
+        return self.rows * self.columns * self.groups
 
     def tile(self, precision: str) -> int:
         """Rows and columns of the output that a block computes."""
@@ -190,10 +198,38 @@ def of_product(
     memory = moved / gpu.bandwidth
     added = 0.0
     if splits > 1:  # the parts are written, and read to be added
-        outputs = product.rows * product.columns * product.groups
-        added = 2 * 4.0 * splits * outputs / gpu.bandwidth
+        added = 2 * 4.0 * splits * product.outputs / gpu.bandwidth
     bound = "arithmetic" if arithmetic > memory else "memory"
     return Expected(max(arithmetic, memory) + added, bound)
+
+
+def on_hopper(figures: dict[str, Any], product: Product, precision: str) -> bool:
+    """Whether wgmma computes a product of matrices: see gemm/hopper.cu."""
+    there = any(name.startswith("gemm_hopper_kernel") for name in figures)
+    m, n = product.rows, product.columns
+    return there and precision != "fp32" and m * n >= 512 * (m + n)
+
+
+def of_hopper_product(gpu: Gpu, product: Product, precision: str) -> Expected:
+    """The least time of a product by wgmma: a pass that rounds, then the product.
+
+    One instruction of a warpgroup multiplies for many cycles, so that the main loop
+    lets the units' whole rate through.
+    """
+    m, n, depth = product.rows, product.columns, product.depth
+    columns = 256 if ceil_div(m, 128) * ceil_div(n, 256) >= ENOUGH_TILES else 128
+    numbers, narrow = m * depth + depth * n, NARROW[precision]
+    rounding = (4 + narrow) * numbers / gpu.bandwidth
+    tiles = ceil_div(m, 128) * ceil_div(n, columns)
+    unit = "tf32" if precision == "3xtf32" else precision
+    # Where there are few tiles, pieces of their depth share out what is idle.
+    few = tiles < gpu.multiprocessors
+    most = tiles / gpu.multiprocessors if few else ceil_div(tiles, gpu.multiprocessors)
+    work = 2.0 * 128 * columns * depth * PRODUCTS.get(precision, 1)
+    arithmetic = most * work / (gpu.flops[unit] / gpu.multiprocessors)
+    memory = (narrow * numbers + 4.0 * m * n) / gpu.bandwidth
+    bound = "arithmetic" if arithmetic > memory else "memory"
+    return Expected(rounding + max(arithmetic, memory), bound)
 
 
 def conv_products(p: Parameters) -> Iterator[tuple[Product | None, float]]:
@@ -249,16 +285,15 @@ def expected(
         if product is None:
             parts.append(Expected(moved / gpu.bandwidth, "memory"))
             continue
-        if precision != "fp32":
-            product = Product("gemm_tensor_core_kernel", *_sizes(product))
         known = figures[gpu.architecture]
+        if on_hopper(known, product, precision):
+            parts.append(of_hopper_product(gpu, product, precision))
+            continue
+        if precision != "fp32":
+            product = replace(product, kernel="gemm_tensor_core_kernel")
         parts.append(of_product(gpu, known, product, moved, precision))
     longest = max(parts, key=lambda part: part.seconds)
     return Expected(sum(part.seconds for part in parts), longest.bound)
-
-
-def _sizes(product: Product) -> tuple[int, int, int, int]:
-    return product.rows, product.columns, product.depth, product.groups
 
 
 def cases() -> list[tuple[Case, str]]:

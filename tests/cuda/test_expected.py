@@ -137,3 +137,18 @@ def test_the_parts_of_a_convolution(model: ModuleType) -> None:
     assert model.products_of(depthwise) == [(None, depthwise.bytes)]
     image = case("conv2d", "(32, 1, 28 -> 32, 3) pooled_all")
     assert len(model.products_of(image)) == 2
+
+
+def test_a_product_by_wgmma(model: ModuleType) -> None:
+    h100 = model.GPUS[1]
+    figures = {"sm_90a": {"gemm_hopper_kernel<3, 256>": {}}}
+    square = case("gemm", "(2048, 2048, 2048) square")
+    found = model.expected(h100, figures, square, "bf16")
+    # Both operands rounded, 4 bytes read and 2 written; then 128 tiles of 128 x 256,
+    # less than one a multiprocessor.
+    rounding = 6 * 2 * 2048**2 / 3.35e12
+    arithmetic = 2 * 2048**3 / 989.5e12
+    assert found.seconds == pytest.approx(rounding + arithmetic, rel=1e-12)
+    small = model.Product("gemm_simt_kernel", 512, 512, 512)
+    assert not model.on_hopper(figures["sm_90a"], small, "bf16")
+    assert not model.on_hopper({}, small, "bf16")
