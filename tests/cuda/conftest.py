@@ -7,14 +7,13 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
 import host_cupy
+import pretend
 import pytest
 
-import tilewright
 from tilewright.kernels import dispatch
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cudasim"))
@@ -33,25 +32,24 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return load(build(folder, "_cudasim"), "_cudasim")
 
 
-@pytest.fixture
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
 def cupy(
-    extension: ModuleType, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModuleType]:
-    """CuPy's stand-in, and the ``cuda`` backend over it."""
+    """CuPy's stand-in, and the ``cuda`` backend over it; and CuPy itself on a GPU."""
+    if request.param == "gpu":
+        reason = dispatch.unavailable_reason("cuda")
+        if reason is not None:
+            pytest.skip(f"needs a GPU: {reason}")
+        yield importlib.import_module("cupy")
+        return
+    extension = request.getfixturevalue("extension")
     extension.configure("forward", 1, True)
     stand_in = host_cupy.module()
-    pretended = ModuleType("tilewright._cuda")
-    vars(pretended).update(
-        vars(extension),
-        __spec__=ModuleSpec("tilewright._cuda", None),
-        version=tilewright.__version__,
-        architectures="90-virtual",
-        gpus=lambda: [("a simulated GPU", (9, 0))],
-        runtime_text=lambda: "simulated",
-        unavailable_reason=lambda: "",
-    )
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
-    monkeypatch.setitem(sys.modules, "tilewright._cuda", pretended)
+    monkeypatch.setitem(
+        sys.modules, "tilewright._cuda", pretend.cuda_extension(extension)
+    )
     monkeypatch.delitem(sys.modules, BACKEND, raising=False)
     monkeypatch.delitem(dispatch._loaded, "cuda", raising=False)
     monkeypatch.delitem(dispatch._reasons, "cuda", raising=False)

@@ -7,6 +7,7 @@ simulator's.
 
 from __future__ import annotations
 
+import time
 import types
 from typing import Any
 
@@ -16,6 +17,14 @@ import numpy as np
 class Pointer:
     def __init__(self, ptr: int) -> None:
         self.ptr = ptr
+
+    def memset_async(self, value: int, size: int, stream: Stream) -> None:
+        log.append("memset")
+
+    def copy_from_device_async(
+        self, source: Pointer, size: int, stream: Stream
+    ) -> None:
+        log.append("copy")
 
 
 class Flags:
@@ -62,6 +71,9 @@ class ndarray:  # noqa: N801
     def reshape(self, *shape: Any) -> ndarray:
         return ndarray(self.host.reshape(*shape))
 
+    def fill(self, value: Any) -> None:
+        self.host.fill(value)
+
     def __getitem__(self, key: Any) -> ndarray:
         return ndarray(self.host[key])
 
@@ -73,20 +85,62 @@ class Stream:
     ptr = 0
 
 
+class Event:
+    """A moment on the host, which is where the stand-in computes."""
+
+    def record(self, stream: Stream) -> None:
+        log.append("record")
+        self.seconds = time.perf_counter()
+
+    def synchronize(self) -> None:
+        log.append("synchronize")
+
+
+log: list[str] = []  # what was asked of the GPU, in order
+PROPERTIES = {
+    "name": b"a simulated GPU",
+    "major": 9,
+    "minor": 0,
+    "multiProcessorCount": 1,
+    "totalGlobalMem": 1 << 30,
+    "l2CacheSize": 1 << 20,
+}
+
+
+def empty(shape: Any, dtype: Any) -> ndarray:
+    """An array of NaN, or of a code that no window has, unless it is very large."""
+    array = np.empty(shape, dtype)
+    if array.nbytes < 1 << 24:
+        array.fill(np.nan if array.dtype.kind == "f" else 171)
+    return ndarray(array)
+
+
+def cuda() -> types.SimpleNamespace:
+    runtime = types.SimpleNamespace(
+        getDeviceProperties=lambda number: dict(PROPERTIES),
+        driverGetVersion=lambda: 13010,
+        runtimeGetVersion=lambda: 13000,
+    )
+    return types.SimpleNamespace(
+        Event=Event,
+        Device=lambda: types.SimpleNamespace(id=0),
+        get_current_stream=lambda: Stream(),
+        get_elapsed_time=lambda start, stop: 1e3 * (stop.seconds - start.seconds),
+        runtime=runtime,
+    )
+
+
 def module() -> types.ModuleType:
     """Return what ``import cupy`` is to give."""
     cupy = types.ModuleType("cupy")
     cupy.ndarray = ndarray  # type: ignore[attr-defined]
-    cupy.empty = lambda shape, dtype: ndarray(  # type: ignore[attr-defined]
-        np.full(shape, np.nan if np.dtype(dtype).kind == "f" else 171, dtype)
-    )
+    cupy.__version__ = "0 (simulated)"  # type: ignore[attr-defined]
+    cupy.empty = empty  # type: ignore[attr-defined]
     # A GPU's arrays are aligned, and asarray makes strided ones contiguous.
     cupy.asarray = lambda a: ndarray(np.array(a, order="C"))  # type: ignore[attr-defined]
     cupy.asnumpy = lambda a: a.host.copy()  # type: ignore[attr-defined]
     cupy.may_share_memory = lambda a, b: np.may_share_memory(  # type: ignore[attr-defined]
         a.host, b.host
     )
-    cupy.cuda = types.SimpleNamespace(  # type: ignore[attr-defined]
-        get_current_stream=lambda: Stream()
-    )
+    cupy.cuda = cuda()  # type: ignore[attr-defined]
     return cupy

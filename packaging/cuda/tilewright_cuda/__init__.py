@@ -1,1 +1,1 @@
-"""The CUDA kernels of tilewright, compiled: see tilewright/kernels/cuda_extension.py."""
+"""The CUDA kernels of tilewright, compiled: tilewright/kernels/cuda_extension.py."""

@@ -28,8 +28,8 @@ except ImportError as error:
 
 if _cudasim.abi != ABI:
     raise ImportError(
-        f"tilewright._cudasim has the interface {_cudasim.abi} and tilewright calls the "
-        f"interface {ABI}: build it again with tools/build_cudasim"
+        f"tilewright._cudasim has the interface {_cudasim.abi}, and tilewright calls "
+        f"the interface {ABI}: build it again with tools/build_cudasim"
     )
 
 
