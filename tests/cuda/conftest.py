@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import platform
@@ -39,7 +40,10 @@ def cupy(
     extension.configure("forward", 1, True)
     stand_in = host_cupy.module()
     pretended = ModuleType("tilewright._cuda")
-    vars(pretended).update(vars(extension), abi=1, unavailable_reason=lambda: "")
+    for name, value in vars(extension).items():
+        launch = callable(value) and not name.startswith("_")
+        setattr(pretended, name, host_cupy.recorded(value) if launch else value)
+    vars(pretended).update(abi=1, unavailable_reason=lambda: "")
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
     monkeypatch.setitem(sys.modules, "tilewright._cuda", pretended)
     monkeypatch.delitem(sys.modules, BACKEND, raising=False)
@@ -49,3 +53,5 @@ def cupy(
     yield stand_in
     sys.modules.pop(BACKEND, None)
     dispatch._loaded.pop("cuda", None)
+    gc.collect()
+    assert stand_in.world.faults == []  # type: ignore[attr-defined]

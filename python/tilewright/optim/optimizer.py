@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import Tensor
-from tilewright.kernels import checks, inplace
+from tilewright.kernels import checks, devices, inplace
 from tilewright.optim import saved
 
 if TYPE_CHECKING:
@@ -47,9 +47,12 @@ class Slot:
 
     def kept(self, names: tuple[str, ...], initial: float = 0.0) -> list[Array]:
         """The arrays of these names, `initial` where they are wanted first."""
+        data = self.tensor._data
         if len(self.arrays) != len(names):
-            data = self.tensor._data
             self.arrays = [np.full_like(data, initial, order="C") for _ in names]
+        elif names and type(self.arrays[0]) is not type(data):
+            device = self.tensor.device  # to which the model has been moved
+            self.arrays = [devices.moved(array, device) for array in self.arrays]
         return self.arrays
 
 
