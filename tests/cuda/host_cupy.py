@@ -390,7 +390,9 @@ def module() -> types.ModuleType:
         alloc_pinned_memory=alloc_pinned_memory,
         get_current_stream=lambda: world.stream,
         runtime=types.SimpleNamespace(
-            getDevice=lambda: world.device, getDeviceCount=lambda: 2
+            deviceSynchronize=lambda: world.null.synchronize(),
+            getDevice=lambda: world.device,
+            getDeviceCount=lambda: 2,
         ),
         using_allocator=functools.partial(host_streams.using_allocator, world),
     )

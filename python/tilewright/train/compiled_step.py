@@ -18,6 +18,7 @@ from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.watch import watching
 from tilewright.kernels import recording
+from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
 from tilewright.train.losses import LossFunction, resolve_loss
@@ -128,6 +129,9 @@ class CompiledStep:
             As the model and the loss do; nothing has then changed.
         """
         x, y = _plain(x), _plain(y)
+        if on_device(x):
+            self.reason = "arrays are on a GPU"
+            return self.eager(x, y)
         signature = (x.shape, x.dtype, y.shape, y.dtype)
         known = self._known.get(signature, 0)
         if isinstance(known, StepPlan):
@@ -266,7 +270,10 @@ class CompiledStep:
 
 def _plain(value: Any) -> Array:
     """Arrays as kernels take them, so that these need no copies of their own."""
-    array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
+    array = value.data if isinstance(value, Tensor) else value
+    if on_device(array):
+        return array
+    array = np.ascontiguousarray(array)
     if array.dtype == np.int32:
         return array.astype(np.int64)
     return array if array.flags.aligned else array.copy()
