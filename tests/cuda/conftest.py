@@ -6,10 +6,12 @@ import gc
 import importlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import host_cupy
 import pytest
@@ -20,6 +22,10 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "cudasim"))
 from simulator import build, load  # noqa: E402
 
 BACKEND = "tilewright.kernels.backends.cuda"
+BINDING = (
+    Path(__file__).resolve().parents[2] / "csrc" / "bindings" / "cuda" / "cuda.cpp"
+)
+ABI = int(re.findall(r"kAbi = (\d+);", BINDING.read_text())[0])
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +49,7 @@ def cupy(
     for name, value in vars(extension).items():
         launch = callable(value) and not name.startswith("_")
         setattr(pretended, name, host_cupy.recorded(value) if launch else value)
-    vars(pretended).update(abi=1, unavailable_reason=lambda: "")
+    vars(pretended).update(abi=ABI, unavailable_reason=lambda: "")
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
     monkeypatch.setitem(sys.modules, "tilewright._cuda", pretended)
     monkeypatch.delitem(sys.modules, BACKEND, raising=False)
@@ -55,3 +61,11 @@ def cupy(
     dispatch._loaded.pop("cuda", None)
     gc.collect()
     assert stand_in.world.faults == []  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def world(cupy: ModuleType) -> Any:
+    """What the stand-in knows of order and of waiting; CuPy itself does not tell."""
+    if not hasattr(cupy, "world"):
+        pytest.skip("is about what the stand-in watches")
+    return cupy.world

@@ -15,7 +15,7 @@ from typing import Any
 
 import host_streams
 import numpy as np
-from host_streams import Fault, Memory, World
+from host_streams import Memory, OrderError, World
 
 # CuPy's functions that NumPy's reach by their name, with the options that it has.
 FUNCTIONS = {
@@ -39,14 +39,37 @@ FUNCTIONS = {
     "zeros": {"dtype", "order"},
     "zeros_like": {"dtype", "order", "subok", "shape"},
 }
+PROPERTIES = {
+    "name": b"a simulated GPU",
+    "major": 9,
+    "minor": 0,
+    "multiProcessorCount": 1,
+    "totalGlobalMem": 1 << 30,
+    "l2CacheSize": 1 << 20,
+}
 _SCALARS = (bool, int, float, np.generic)
+_LARGE = 1 << 24
 
 world = World()
 
 
 class Pointer:
-    def __init__(self, ptr: int, device: int) -> None:
-        self.ptr, self.device_id = ptr, device
+    """Where an array lies; whoever asks for the address gives it to a kernel."""
+
+    def __init__(self, array: ndarray) -> None:
+        self.array = array
+        self.device_id = array.memory.device
+
+    @property
+    def ptr(self) -> int:
+        self.array.memory.use(write=True)
+        return self.array.raw.ctypes.data
+
+    def memset_async(self, value: int, size: int, stream: Any) -> None:
+        world.log.append("memset")
+
+    def copy_from_device_async(self, source: Pointer, size: int, stream: Any) -> None:
+        world.log.append("copy")
 
 
 class Flags:
@@ -156,7 +179,7 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801
             assert set(kw) <= {"axis", "dtype", "out", "keepdims"}, kw
             return launch(ufunc.reduce, *inputs, **kw)
         if method == "at":
-            raise Fault(f"cupy.{ufunc.__name__}.at adds by atomics, in any order")
+            raise OrderError(f"cupy.{ufunc.__name__}.at adds by atomics, in any order")
         if method != "__call__":
             return NotImplemented
         _refuse_numpy(inputs)
@@ -184,13 +207,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801
     nbytes = property(lambda self: self.raw.nbytes)
     flags = property(lambda self: Flags(self.raw))
     device = property(lambda self: host_streams.Device(world, self.memory.device))
+    data = property(Pointer)
     T = property(lambda self: launch(np.transpose, self))
-
-    @property
-    def data(self) -> Pointer:
-        """An address is asked for where a kernel is given it."""
-        self.memory.use(write=True)
-        return Pointer(self.raw.ctypes.data, self.memory.device)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
@@ -339,7 +357,11 @@ ndarray.__module__ = "cupy"
 
 
 def empty(shape: Any, dtype: Any = float) -> ndarray:
-    return ndarray(np.full(shape, _poison(np.dtype(dtype)), dtype))
+    """An array of NaN, or of a code that no window has, unless it is very large."""
+    host = np.empty(shape, dtype)
+    if host.nbytes < _LARGE:
+        host.fill(_poison(host.dtype))
+    return ndarray(host)
 
 
 def asarray(value: Any) -> ndarray:
@@ -378,21 +400,28 @@ def module() -> types.ModuleType:
     global world
     world = World()
     cupy: Any = types.ModuleType("cupy")
+    cupy.__version__ = "0 (simulated)"
     cupy.ndarray = ndarray
     cupy.empty, cupy.asarray, cupy.asnumpy = empty, asarray, asnumpy
     cupy.from_dlpack = lambda array: array.__dlpack__()[1]
     cupy.may_share_memory = lambda a, b: np.may_share_memory(a.raw, b.raw)
     cupy.cuda = types.SimpleNamespace(
-        Device=functools.partial(host_streams.Device, world),
+        Device=lambda number=None: host_streams.Device(
+            world, world.device if number is None else number
+        ),
         Event=host_streams.Event,
         MemoryPool=host_streams.MemoryPool,
         Stream=functools.partial(host_streams.Stream, world),
         alloc_pinned_memory=alloc_pinned_memory,
         get_current_stream=lambda: world.stream,
+        get_elapsed_time=lambda start, stop: 1e3 * (stop.seconds - start.seconds),
         runtime=types.SimpleNamespace(
             deviceSynchronize=lambda: world.null.synchronize(),
             getDevice=lambda: world.device,
             getDeviceCount=lambda: 2,
+            getDeviceProperties=lambda number: dict(PROPERTIES),
+            driverGetVersion=lambda: 13010,
+            runtimeGetVersion=lambda: 13000,
         ),
         using_allocator=functools.partial(host_streams.using_allocator, world),
     )

@@ -10,13 +10,14 @@ program allows, so that pinned memory that is filled again too early shows.
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 
-class Fault(AssertionError):
+class OrderError(AssertionError):
     """What a GPU would have done wrong, at least at times."""
 
 
@@ -39,6 +40,7 @@ class World:
         self.synchronizations = 0
         self.faults: list[str] = []
         self.pinned: list[np.ndarray] = []
+        self.log: list[str] = []  # what was asked of the GPU for a measurement
 
     @property
     def stream(self) -> Stream:
@@ -97,6 +99,8 @@ class Stream:
     def record(self, event: Event | None = None) -> Event:
         event = event or Event()
         event.known = {**self.known, self: self.count}
+        event.seconds, event.log = time.perf_counter(), self.world.log
+        event.log.append("record")
         return event
 
     def wait_event(self, event: Event) -> None:
@@ -126,14 +130,18 @@ class Stream:
 
 
 class Event:
+    """A place in the order of streams; also a moment on the host, which computes."""
+
     def __init__(self, block: bool = False, disable_timing: bool = False) -> None:
         self.known: dict[Stream, int] = {}
+        self.log: list[str] = []
+        self.seconds = 0.0
 
     def record(self, stream: Stream) -> None:
         stream.record(self)
 
     def synchronize(self) -> None:
-        """Waits for a copy, not for the work of the host's own stream."""
+        self.log.append("synchronize")
         for stream, count in self.known.items():
             stream.finish(count)
 
@@ -165,7 +173,7 @@ class Memory:
         """Note a use by the current stream, which must have waited for others."""
         world = self.world
         if self.device != world.device:
-            raise Fault(
+            raise OrderError(
                 f"an array on device {self.device} is used on device {world.device}"
             )
         if world.graph is not None:
@@ -173,10 +181,12 @@ class Memory:
             return
         stream = world.stream
         if not (stream.knows(self.allocated) and stream.knows(self.written)):
-            raise Fault("an array is used before the event of its copy is waited for")
+            raise OrderError(
+                "an array is used before the event of its copy is waited for"
+            )
         reads = [Mark(each, count) for each, count in self.reads.items()]
         if write and not all(map(stream.knows, reads)):
-            raise Fault("an array is overwritten while another stream reads it")
+            raise OrderError("an array is overwritten while another stream reads it")
         self.arrive()
         if write:
             self.written, self.reads = Mark(stream, stream.count + 1), {}

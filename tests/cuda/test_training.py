@@ -82,18 +82,24 @@ def test_a_trainer_trains_as_on_the_cpu(cupy: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("metrics", [("accuracy",), METRICS])
-def test_steps_do_not_wait_for_the_gpu(cupy: Any, metrics: Any) -> None:
-    def waits(samples: int) -> int:
-        made = trainer("cuda", metrics=metrics)
-        before = cupy.world.synchronizations
-        made.fit(rows(samples), 1, 4, verbose=False)
-        return int(cupy.world.synchronizations - before)
+def test_steps_do_not_wait_for_the_gpu(world: Any, metrics: Any) -> None:
+    class Waits(tw.train.Callback):
+        def on_batch_end(self, run: Any) -> None:
+            found.append(world.synchronizations)
 
-    # At the end of the epoch alone: 12 batches or 24, that is all.
-    few = waits(48)
-    assert few <= (2 if metrics == ("accuracy",) else 2 + 2 * 12)
-    if metrics == ("accuracy",):
-        assert waits(96) == few
+    found: list[int] = []
+    made = trainer("cuda", metrics=metrics)
+    history = made.fit(rows(96), 1, 4, callbacks=[Waits()], verbose=False)
+    assert len(found) == 24 and found[0] == found[-1] < world.synchronizations
+    assert np.isfinite(history.history["loss"][0])
+
+
+def test_what_was_asked_for_is_waited_for(cupy: Any) -> None:
+    class Losses(tw.train.Callback):
+        def on_batch_end(self, run: Any) -> None:
+            assert isinstance(run.loss, float) and run.means.means()["loss"] > 0
+
+    trainer("cuda").fit(rows(12), 1, 4, callbacks=[Losses()], verbose=False)
 
 
 def test_dropout_drops_the_same_elements(cupy: ModuleType) -> None:
@@ -126,20 +132,19 @@ def test_batches_are_those_of_the_cpu(cupy: Any, shuffle: bool) -> None:
     assert (host.epoch, host.position) == (away.epoch, away.position)
 
 
-def test_copies_are_made_ahead_on_a_stream_of_their_own(cupy: Any) -> None:
+def test_copies_are_made_ahead_on_a_stream_of_their_own(cupy: Any, world: Any) -> None:
     started: list[int] = []
     real_set = cupy.ndarray.set
 
     def noting(self: Any, host: Any, stream: Any = None) -> None:
-        assert cupy.world.is_pinned(host) and stream.ptr != 0
+        assert world.is_pinned(host) and stream.ptr != 0
         started.append(len(host))
         real_set(self, host, stream)
 
     cupy.ndarray.set = noting
     try:
-        seen = 0
-        for x, _ in data.DataLoader(rows(24), 4, device="cuda"):
-            seen += 1
+        loader = data.DataLoader(rows(24), 4, device="cuda")
+        for seen, (x, _) in enumerate(loader, 1):
             # Two arrays a batch, and one batch ahead but at the end.
             assert len(started) == 2 * min(seen + 1, 6)
             assert float(x.sum().get()) == pytest.approx(
@@ -263,7 +268,9 @@ def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(BackendUnavailableError, match="not available: .*no GPU"):
             use()
     for name in ("cuda:", "cuda:x", "gpu", "cpu:0"):
-        with pytest.raises(ValueError, match="device must be 'cpu', 'cuda' or 'cuda:N'"):
+        with pytest.raises(
+            ValueError, match="device must be 'cpu', 'cuda' or 'cuda:N'"
+        ):
             model.to(name)
     with pytest.raises(ValueError, match="device must be"):
         data.DataLoader(rows(), device="tpu")

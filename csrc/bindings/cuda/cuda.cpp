@@ -5,7 +5,7 @@
 
 // Raised with every change of the functions' arguments, in step with
 // python/tilewright/kernels/backends/cuda.py.
-constexpr int kAbi = 1;
+constexpr int kAbi = 2;
 
 PYBIND11_MODULE(_cuda, m) {
   m.doc() = "CUDA kernels of tilewright; use them through tilewright.kernels.";

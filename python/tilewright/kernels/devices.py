@@ -54,7 +54,9 @@ def checked(op: str, device: Any) -> str:
         return CPU
     kind, colon, number = device.partition(":") if isinstance(device, str) else [""] * 3
     if kind != dispatch.CUDA or bool(colon) != number.isdecimal():
-        raise ValueError(f"{op}: device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}")
+        raise ValueError(
+            f"{op}: device must be 'cpu', 'cuda' or 'cuda:N', got {device!r}"
+        )
     try:
         dispatch.load(dispatch.CUDA)
     except BackendUnavailableError as error:

@@ -28,13 +28,13 @@ class Upload:
         self._copied = copied
 
     def finish(self) -> tuple[Array, ...]:
-        """Return the arrays; CuPy's current stream waits for them, the host does not."""
+        """Return the arrays; CuPy's current stream waits for them, Python does not."""
         with devices.on(self._device):
             devices.cupy().cuda.get_current_stream().wait_event(self._copied)
         return self._arrays
 
 
-class _Pinned:
+class Pinned:
     """Host memory that a GPU reads by itself, and the last copy out of it."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Uploader:
         with devices.on(device):
             self._stream = devices.cupy().cuda.Stream(non_blocking=True)
         # One is filled while the other is copied.
-        self._pinned = [_Pinned(), _Pinned()]
+        self._pinned = [Pinned(), Pinned()]
 
     def begin(self, arrays: Sequence[Array]) -> Upload:
         """Begin to copy NumPy arrays; they may change as soon as this returns."""

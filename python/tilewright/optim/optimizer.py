@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import Tensor
-from tilewright.kernels import checks, devices, inplace
-from tilewright.optim import saved
+from tilewright.kernels import capture, checks, devices, inplace
+from tilewright.optim import recorded, saved
 
 if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
 
 Array = NDArray[Any]
@@ -241,6 +242,8 @@ class Optimizer:
                 slot.step = update.step
                 # A graph that has saved the old values must not be used any more.
                 slot.tensor._version.number += 1
+        if capture.current is not None:
+            recorded.note(capture.current, self, updates)
 
     def _updates(self, group: Group, slots: list[Slot]) -> list[Update]:
         """Parameters with a gradient, apart by how often they were moved before."""
@@ -280,13 +283,15 @@ class Optimizer:
         """Move the parameters of an update."""
         raise NotImplementedError
 
-    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
         """Put a group's options and the step's number into a recorded kernel call.
 
         Parameters
         ----------
-        replay : Replay
-            Of :mod:`tilewright.kernels.recording`.
+        replay : Replay or Capture
+            Of :mod:`tilewright.kernels.recording` or `.capture`.
         index : int
             Of the call among those of this kernel.
         group : dict

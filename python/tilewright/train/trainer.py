@@ -281,7 +281,11 @@ class Trainer:
         if number != Structure.number:
             compiles = self._own_loss and all(map(is_own, self.model.modules()))
             self._compiles = Structure.number, compiles
-        loss = self._step(x, y) if compiles else self._step.eager(x, y)
+        # Graphs of a GPU have not run on hardware yet: compile_step makes them.
+        if compiles and not on_device(x):
+            loss = self._step(x, y)
+        else:
+            loss = self._step.eager(x, y)
         return value_of(loss), self._step.outputs
 
     def gradients(self, x: NDArray[Any], y: NDArray[Any]) -> tuple[Tensor, Tensor]:

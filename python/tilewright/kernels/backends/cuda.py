@@ -18,7 +18,7 @@ from tilewright.kernels.backends.device.arrays import Memory
 from tilewright.kernels.backends.protocol import Array, Shape
 from tilewright.kernels.device_arrays import on_device
 
-ABI = 1  # as in csrc/bindings/cuda/cuda.cpp
+ABI = 2  # as in csrc/bindings/cuda/cuda.cpp
 
 try:
     _cuda = importlib.import_module("tilewright._cuda")
@@ -54,9 +54,8 @@ class DeviceArrays:
         Raises
         ------
         TypeError
-            If it is an array of another library.
-        ValueError
-            If it lies on another device than CuPy's current one.
+            If it is an array of another library, or on another device than CuPy's
+            current one.
         """
         if not on_device(array):
             raise TypeError(
@@ -65,7 +64,7 @@ class DeviceArrays:
             )
         data: Any = array.data
         if data.device_id != (current := cupy.cuda.runtime.getDevice()):
-            raise ValueError(
+            raise TypeError(
                 f"cuda: an array is on cuda:{data.device_id} and CuPy's current device "
                 f"is cuda:{current}; compute in `with cupy.cuda.Device("
                 f"{data.device_id}):`"

@@ -1,21 +1,8 @@
-"""What concerns NVIDIA GPUs alone.
-
-import tilewright as tw
-
-if tw.cuda.is_available():
-    model.to("cuda")
-"""
+"""Which GPUs can be used, and waiting for them."""
 
 from __future__ import annotations
 
 from tilewright.kernels import devices, dispatch
-from tilewright.kernels.matmul_precision import matmul_precision as matmul_precision
-from tilewright.kernels.matmul_precision import (
-    set_matmul_precision as set_matmul_precision,
-)
-from tilewright.kernels.matmul_precision import (
-    use_matmul_precision as use_matmul_precision,
-)
 
 
 def is_available() -> bool:
