@@ -158,6 +158,8 @@ class Memory:
         self.reads: dict[Stream, int] = {}
         self.copy: Callable[[], None] | None = None
         pool = world.pools[-1]
+        # What a graph's own pool has goes with the graph, which CUDA waits for.
+        self.given_back = pool is None
         if pool is not None:
             pool.append(self)
         elif world.graph is not None:
@@ -194,6 +196,8 @@ class Memory:
             self.reads[stream] = stream.count + 1
 
     def __del__(self) -> None:
+        if not self.given_back:
+            return
         owner = self.allocated.stream
         uses = [Mark(each, count) for each, count in self.reads.items()]
         uses += [] if self.written is None else [self.written]

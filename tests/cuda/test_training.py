@@ -208,7 +208,8 @@ def test_a_model_may_be_moved_between_steps(cupy: ModuleType, name: str) -> None
         parameters = list(model.parameters())
         for step, device in enumerate(["cpu", "cuda", "cpu", "cuda"]):
             model.to(device if moves else "cpu")
-            batch = tw.tensor(x, device=model.device), tw.tensor(y, device=model.device)
+            here = parameters[0].device
+            batch = tw.tensor(x, device=here), tw.tensor(y, device=here)
             loss = nn.functional.cross_entropy(model(batch[0]), batch[1])
             optimizer.zero_grad()
             loss.backward()

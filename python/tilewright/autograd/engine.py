@@ -128,7 +128,8 @@ def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
                 addend = gradients[position]
                 if addend is None:
                     continue
-                addend = boxed(addend)
+                if isinstance(addend, np.generic):
+                    addend = np.asarray(addend)
                 if isinstance(edge, Tensor):
                     _check_fits(node, position, addend, edge._data.shape)
                     key = id(edge)

@@ -52,6 +52,7 @@ def train(
     import tilewright as tw
     from tilewright.cli.choose_data import choose_data
     from tilewright.extras import require
+    from tilewright.kernels import devices
     from tilewright.models import model_entry
 
     with user_errors():
@@ -75,9 +76,9 @@ def train(
             )
         network = entry.build(len(chosen.classes))
         if device is not None:
-            network.to(device)
+            network.to(devices.checked("train", device))
         optimizer = tw.optim.Adam(network.parameters(), lr=lr)
-        where = _where(network.device)
+        where = _where(next(network.parameters()).device)
 
     typer.echo(
         f"data:  {chosen.name}: {len(chosen.train):,} training and "

@@ -338,20 +338,6 @@ class Module:
                 setattr(module, name, array)
         return self
 
-    @property
-    def device(self) -> str:
-        """Where the parameters are, ``"cpu"`` where there are none.
-
-        Examples
-        --------
-        >>> from tilewright import nn
-        >>> nn.Linear(2, 2).device
-        'cpu'
-        """
-        for parameter in self.parameters():
-            return parameter.device
-        return devices.CPU
-
     # State.
 
     def state_dict(self) -> dict[str, Array]:
@@ -433,6 +419,13 @@ class Module:
         if extra:
             lines.insert(0, extra)
         return "\n  ".join([f"{name}(", *lines]) + "\n)"
+
+
+def device_of(module: Module) -> str:
+    """Where a module's parameters are, ``"cpu"`` where it has none."""
+    for parameter in module.parameters():
+        return parameter.device
+    return devices.CPU
 
 
 def _joined(prefix: str, name: str) -> str:

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from tilewright import random
 from tilewright.data import ArrayDataset, DataLoader
+from tilewright.kernels import devices
 from tilewright.nn import Module
+from tilewright.nn.module import device_of
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.history import History
@@ -145,7 +147,7 @@ class Run:
         self._seen, self._began = means.samples, time.perf_counter()
         for callback in self.callbacks:
             callback.on_epoch_begin(self)
-        for x, y in loader.on(trainer.model.device):
+        for x, y in batches_on(loader, device_of(trainer.model)):
             self._loss, outputs = step(x, y)
             means.update(self._loss, outputs, y)
             for hook in at_batch_end:
@@ -317,3 +319,18 @@ def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> DataLoa
             f"pair, got {type(data).__name__}"
         )
     return DataLoader(data, batch_size=batch_size, shuffle=shuffle)
+
+
+def batches_on(loader: Any, device: str) -> Iterator[tuple[Any, Any]]:
+    """The batches of a loader where the model is, whatever device it has itself.
+
+    Parameters
+    ----------
+    loader : DataLoader
+    device : str
+        A checked name.
+    """
+    if device == devices.CPU and not getattr(loader, "device", None):
+        return iter(loader)
+    batches: Iterator[tuple[Any, Any]] = loader.on(device)
+    return batches

@@ -14,7 +14,7 @@ from tilewright.kernels import devices
 from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import Module, penalty
 from tilewright.nn.fusion import is_own
-from tilewright.nn.module import Structure
+from tilewright.nn.module import Structure, device_of
 from tilewright.nn.regularization import regularized
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks import Callback, Checkpoint, Progress
@@ -28,7 +28,7 @@ from tilewright.train.metrics import (
     RunningMeans,
     resolve_metrics,
 )
-from tilewright.train.run import Data, Run, as_loader
+from tilewright.train.run import Data, Run, as_loader, batches_on
 
 _EVALUATION_BATCH = 256
 
@@ -201,7 +201,7 @@ class Trainer:
         loader = as_loader("evaluate", data, batch_size, False)
         means = RunningMeans(self.metrics)
         with no_grad(), evaluating(self.model):
-            for x, y in loader.on(self.model.device):
+            for x, y in batches_on(loader, device_of(self.model)):
                 outputs = self.model(self.prepare(x, False))
                 means.update(value_of(self._loss(outputs, y)), outputs.data, y)
         return means.result()
@@ -230,7 +230,7 @@ class Trainer:
         if batch_size < 1:
             raise ValueError(f"predict: batch_size must be >= 1, got {batch_size}")
         inputs = x if on_device(x) else np.asarray(x)
-        device = self.model.device
+        device = device_of(self.model)
         if inputs.ndim == 0:
             raise ValueError("predict: x must have a first axis over the samples")
         outputs: list[NDArray[Any]] = []

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.kernels import checks, devices
+from tilewright.nn.module import device_of
 from tilewright.train.callbacks.callback import Callback
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MovingAverage(Callback):
         """Begin with the weights as they are."""
         if not self._resumed:
             self._averages = [p.data.copy() for p in run.model.parameters()]
-        device = run.model.device
+        device = device_of(run.model)
         self._averages = [devices.moved(array, device) for array in self._averages]
         self._resumed = False
         self._weights = None
