@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import platform
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import host_cupy
 import pretend
@@ -57,3 +59,13 @@ def cupy(
     yield stand_in
     sys.modules.pop(BACKEND, None)
     dispatch._loaded.pop("cuda", None)
+    gc.collect()
+    assert stand_in.world.faults == []  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def world(cupy: ModuleType) -> Any:
+    """What the stand-in knows of order and of waiting; CuPy itself does not tell."""
+    if not hasattr(cupy, "world"):
+        pytest.skip("is about what the stand-in watches")
+    return cupy.world

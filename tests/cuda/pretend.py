@@ -12,6 +12,8 @@ import host_cupy
 import tilewright
 
 HERE = Path(__file__).resolve().parent
+# What returns something, and is captured in no graph.
+RETURNING = {"multiply_add"}
 # Python runs it at the start of each process that finds it.
 START = """
 import sys
@@ -24,8 +26,10 @@ pretend.install({folder!r})
 def cuda_extension(simulator: ModuleType) -> ModuleType:
     """Return the simulator as ``tilewright._cuda`` would be where a GPU is."""
     extension = ModuleType("tilewright._cuda")
+    for name, value in vars(simulator).items():
+        launch = callable(value) and not name.startswith("_") and name not in RETURNING
+        setattr(extension, name, host_cupy.recorded(value) if launch else value)
     vars(extension).update(
-        vars(simulator),
         __spec__=ModuleSpec("tilewright._cuda", None),
         version=tilewright.__version__,
         architectures="90-virtual",

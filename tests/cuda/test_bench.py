@@ -166,7 +166,7 @@ def test_wrong_choices(
 def test_each_call_finds_a_cold_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in = host_cupy.module()
     monkeypatch.setattr(gpu, "_WARM_SECONDS", 0)
-    asked = host_cupy.log
+    asked = stand_in.world.log
 
     def call() -> None:
         asked.append("run")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.autograd import Tensor
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.module import Module
@@ -33,7 +34,7 @@ class _Penalty(Function):
             total = l2 * np.sum(weight * weight, dtype=np.float64)
             if l1:
                 total += l1 * np.sum(np.abs(weight), dtype=np.float64)
-        return np.asarray(total, weight.dtype)
+        return boxed(total).astype(weight.dtype)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:

@@ -39,15 +39,22 @@ class DeviceArrays:
         Raises
         ------
         TypeError
-            If it is an array of another library.
+            If it is an array of another library, or on another device than CuPy's
+            current one.
         """
         if not on_device(array):
             raise TypeError(
                 f"cuda: all arrays must be CuPy arrays, got {type(array).__name__}; "
                 "move it with cupy.asarray"
             )
-        pointer: int = array.data.ptr  # type: ignore[attr-defined]
-        return pointer, array.nbytes
+        data: Any = array.data
+        if data.device_id != (current := cupy.cuda.runtime.getDevice()):
+            raise TypeError(
+                f"cuda: an array is on cuda:{data.device_id} and CuPy's current device "
+                f"is cuda:{current}; compute in `with cupy.cuda.Device("
+                f"{data.device_id}):`"
+            )
+        return data.ptr, array.nbytes
 
     def stream(self) -> int:
         """Return CuPy's current stream."""

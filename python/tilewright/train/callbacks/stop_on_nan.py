@@ -9,6 +9,7 @@ import numpy as np
 
 from tilewright import random
 from tilewright.autograd import Tensor, no_grad
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn import Module
 from tilewright.train.callbacks.callback import Callback
 
@@ -61,7 +62,7 @@ class StopOnNaN(Callback):
 def _first_bad_layer(run: Run) -> str:
     """Run the batch again, and say where the first bad number comes from."""
     x, _ = run.inputs
-    if isinstance(x, np.ndarray) and not _finite(x):
+    if is_array(x) and not _finite(x):
         return "the input is not finite"
     layers = [
         (name, module)
