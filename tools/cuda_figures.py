@@ -37,11 +37,16 @@ ARITHMETIC = {
     "conv2d_backward_input_kernel": ("FFMA", 256),
     "conv2d_backward_weight_kernel": ("FFMA", 256),
     "gemm_tensor_core_kernel": ("HMMA", 256),
+    "gemm_hopper_kernel": ("HGMMA", 384),
 }
+# Kernels that are there on one architecture alone.
+ONLY_ON = {"gemm_hopper_kernel": "sm_90a"}
 # Instruction -> what begins its name; LDG.E.128 and the like are counted apart.
 KINDS = {
     "FFMA": r"FFMA",
     "HMMA": r"HMMA",
+    "HGMMA": r"HGMMA",
+    "UTMALDG": r"UTMALDG",
     "LDG.128": r"LDG\.E(\.\w+)*\.128",
     "LDG": r"LDG\.E(?!(\.\w+)*\.128)",
     "LDGSTS.128": r"LDGSTS\.E(\.\w+)*\.128",
@@ -52,6 +57,7 @@ KINDS = {
     "STS.128": r"STS(\.\w+)*\.128",
     "STS": r"STS(?!(\.\w+)*\.128)",
     "BAR": r"BAR",
+    "SYNCS": r"SYNCS",
     "local": r"LDL|STL",
 }
 Figures = dict[str, Any]
@@ -134,7 +140,7 @@ def main_loop(code: list[tuple[str, str]], math: str) -> list[str]:
         if begin >= end:
             continue
         body = [instruction for _, instruction in code[begin : end + 1]]
-        if not any(one.startswith("BAR") for one in body):
+        if not any(one.startswith(("BAR", "SYNCS")) for one in body):
             continue  # an epilogue's
         share = sum(one.startswith(math) for one in body)
         best = max(best, (share, -len(body), body))
@@ -143,6 +149,9 @@ def main_loop(code: list[tuple[str, str]], math: str) -> list[str]:
 
 def shared_bytes(name: str) -> int:
     """Return what a product's launch asks for: see its struct of shared memory."""
+    if "hopper" in name:
+        columns, stages = (256, 4) if "256" in name else (128, 6)
+        return stages * (128 + columns) * 128 + 8 * 16 * 64 * 4 + 2 * stages * 8
     if "tensor" in name:
         depth, span = 128 * 16 * 4, 136 * 16 * 4
         tiles = sum(
@@ -170,6 +179,8 @@ def figures_of(source: Path, architecture: str) -> dict[str, Figures]:
         if mangled not in names:
             continue
         name = names[mangled]
+        if ONLY_ON.get(name.partition("<")[0], architecture) != architecture:
+            continue
         count, spills = used[mangled]
         figures: Figures = {"registers": count, "spilled bytes": spills}
         code = instructions(part)

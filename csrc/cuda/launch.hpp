@@ -21,13 +21,34 @@ inline void expect_success(cudaError_t status, const char* name) {
                            cudaGetErrorString(status));
 }
 
+// Of the current device; 0 where it cannot be known.
+inline int device_attribute(cudaDeviceAttr attribute) {
+  int device = 0, value = 0;
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&value, attribute, device) != cudaSuccess)
+    return 0;
+  return value;
+}
+
 // Whether the current device multiplies tf32 and bf16 (sm_80 and later).
 inline bool has_tensor_cores() {
-  int device = 0, major = 0;
-  return cudaGetDevice(&device) == cudaSuccess &&
-         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor,
-                                device) == cudaSuccess &&
-         major >= 8;
+  return device_attribute(cudaDevAttrComputeCapabilityMajor) >= 8;
+}
+
+// Whether the current device has Hopper's copy engine and products of
+// warpgroups, and this build their code: "a" targets run on that architecture
+// alone (csrc/cuda/CMakeLists.txt).
+inline bool has_hopper() {
+#ifdef TW_CUDA_SM90A
+  return device_attribute(cudaDevAttrComputeCapabilityMajor) == 9 &&
+         device_attribute(cudaDevAttrComputeCapabilityMinor) == 0;
+#else
+  return false;
+#endif
+}
+
+inline int multiprocessors() {
+  return device_attribute(cudaDevAttrMultiProcessorCount);
 }
 
 // Throws std::runtime_error where the device does not take the launch; what
@@ -49,6 +70,8 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid,
 #else
 
 inline bool has_tensor_cores() { return true; }
+inline bool has_hopper() { return cudasim::configuration.hopper; }
+inline int multiprocessors() { return cudasim::configuration.multiprocessors; }
 
 template <class... Parameters, class... Arguments>
 void launch(const char* name, void (*kernel)(Parameters...), dim3 grid,

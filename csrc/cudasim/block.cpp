@@ -10,7 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "cudasim/async_memory.hpp"
+#include "cudasim/mbarrier.hpp"
+#include "cudasim/named_barrier.hpp"
+#include "cudasim/order.hpp"
+#include "cudasim/registers.hpp"
 #include "cudasim/shadow.hpp"
+#include "cudasim/tile_copy.hpp"
+#include "cudasim/wgmma.hpp"
 
 namespace tw::cudasim {
 
@@ -19,8 +26,6 @@ Thread* current = nullptr;
 LaunchState launch_state{};
 
 namespace {
-
-constexpr uint32_t kPoison = 0x7fc0dead;  // a NaN
 
 Thread threads[kMostThreads];
 Kernel running_kernel;
@@ -131,6 +136,13 @@ void start_block(std::mt19937& random) {
   done_count = barrier_count = 0;
   launch_state.barriers++;
   shadow_block();
+  start_order();
+  start_async_memory();
+  start_mbarriers();
+  start_named_barriers();
+  start_tile_copies();
+  start_products();
+  start_registers();
   deal(random);
 }
 
@@ -152,6 +164,7 @@ void release_barrier(std::mt19937& random) {
     }
   }
   shadow_barrier(thread_count);
+  join_block();
   for (int i = 0; i < thread_count; i++)
     if (threads[i].state == State::at_barrier) threads[i].state = State::ready;
   barrier_count = 0;
@@ -162,9 +175,13 @@ void release_barrier(std::mt19937& random) {
 void report_deadlock() {
   std::string where;
   for (int i = 0; i < thread_count && where.empty(); i++)
-    if (threads[i].state == State::in_warp_operation)
-      where = ", thread " + std::to_string(i) + " in a warp operation at " +
-              text(threads[i].site);
+    if (threads[i].state == State::in_warp_operation ||
+        threads[i].state == State::waiting)
+      where =
+          ", thread " + std::to_string(i) +
+          (threads[i].state == State::waiting ? " at "
+                                              : " in a warp operation at ") +
+          text(threads[i].site);
   fault("deadlock: " + std::to_string(done_count) + " threads have ended, " +
         std::to_string(barrier_count) + " wait at a barrier" + where);
 }
@@ -182,12 +199,16 @@ void run_block(std::mt19937& random) {
     }
     if (barrier_count && done_count + barrier_count == thread_count) {
       release_barrier(random);
-    } else if (!ran) {
+    } else if (!ran && !land_a_tile(random)) {
       report_deadlock();
       break;
     }
   }
   shadow_barrier(thread_count);
+  finish_tile_copies();
+  finish_mbarriers();
+  finish_products();
+  finish_registers();
 }
 
 void check_launch(dim3 grid, dim3 block, size_t shared_bytes) {
@@ -248,6 +269,16 @@ void run_grid(const char* name, Kernel kernel, void* arguments, dim3 grid,
   current = nullptr;
   throw_faults(name);
 }
+
+int block_threads() { return thread_count; }
+
+void wait_to_be_woken(Site site) {
+  current->site = site;
+  set_waiting(*current, State::waiting);
+  leave();
+}
+
+void wake(Thread& thread) { set_ready(thread); }
 
 void wait_at_barrier(Site site) {
   current->site = site;

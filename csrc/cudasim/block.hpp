@@ -14,6 +14,7 @@ namespace tw::cudasim {
 
 constexpr int kWarp = 32;
 constexpr int kMostWarps = kMostThreads / kWarp;
+constexpr uint32_t kPoison = 0x7fc0dead;     // shared memory at first: NaN
 constexpr size_t kMostSharedBytes = 232448;  // a block on Hopper
 
 enum class Order { forward, reverse, random };
@@ -24,6 +25,9 @@ struct Configuration {
   // Asynchronous copies land when they are waited for, as late as may be, and
   // leave NaN until then; else at once.
   bool late_copies = true;
+  // What the device says of itself: Hopper's instructions, multiprocessors.
+  bool hopper = false;
+  int multiprocessors = 8;
 };
 extern Configuration configuration;
 
@@ -35,7 +39,13 @@ struct Copy {
 };
 constexpr int kMostCopies = 128;
 
-enum class State : uint8_t { ready, in_warp_operation, at_barrier, done };
+enum class State : uint8_t {
+  ready,
+  in_warp_operation,
+  at_barrier,
+  waiting,  // until it is woken
+  done
+};
 
 struct Thread {
   void* place;  // of its fiber, while another runs
@@ -68,8 +78,14 @@ using Kernel = void (*)(void* arguments);
 void run_grid(const char* name, Kernel kernel, void* arguments, dim3 grid,
               dim3 block, size_t shared_bytes);
 
+int block_threads();
+
 // __syncthreads.
 void wait_at_barrier(Site site);
+
+// For what else threads wait for.
+void wait_to_be_woken(Site site);
+void wake(Thread& thread);
 
 // Warp operations: the last lane of the mask to arrive acts for all and then
 // releases the others; see warp_operation.

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "cudasim/block.hpp"
+#include "cudasim/order.hpp"
 #include "cudasim/shadow.hpp"
 #include "cudasim/vector_types.hpp"
 
@@ -42,6 +43,7 @@ inline void __syncwarp(unsigned mask = ~0u, TW_CALL_SITE) {
   } nothing;
   const auto synchronise = [mask](Nothing**) {
     if (mask == ~0u) tw::cudasim::shadow_warp_sync();
+    tw::cudasim::join_lanes(mask);
   };
   tw::cudasim::warp_operation(mask, nothing, synchronise, {file, line});
 }

@@ -7,11 +7,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cudasim/access_log.hpp"
+#include "cudasim/async_memory.hpp"
 #include "cudasim/block.hpp"
 #include "cudasim/module_range.hpp"
+#include "cudasim/order.hpp"
 
 namespace tw::cudasim {
 namespace {
@@ -19,12 +22,15 @@ namespace {
 // Several threads: of one warp (the warp's number is added), or of any.
 constexpr uint16_t kSeveralOfWarp = 0x8000;
 constexpr uint16_t kSeveral = 0xffff;
+// The copy engine.
+constexpr uint16_t kEngine = 0xfffe;
 
 // When somebody touched a unit of memory.
 struct Touch {
   uint32_t block;  // 0: nobody
   uint32_t barrier;
   uint16_t thread, warp_sync;
+  uint32_t clock, fences;  // of the thread, and of the async proxy by it
   const void* instruction;
 };
 
@@ -61,6 +67,14 @@ Region shared_region;
 Region* last_region = nullptr;
 uint32_t block_number = 0, first_block = 0;
 uint16_t warp_syncs[kMostWarps];
+// Who read what several threads read since it was written, for blocks where
+// that can be over for one thread and not for another.
+struct Reader {
+  uint32_t barrier;
+  int thread;
+  uint32_t clock;
+};
+std::unordered_map<const Cell*, std::vector<Reader>> readers;
 uintptr_t host_stack_begin, host_stack_end;
 
 void find_host_stack() {
@@ -102,12 +116,29 @@ std::string place(const Region& region, uintptr_t address) {
          " memory at offset " + std::to_string(address - region.begin);
 }
 
+// Whether the current thread knows that all who read a cell have done so.
+bool knows_readers(const Cell& cell) {
+  const auto found = readers.find(&cell);
+  if (found == readers.end()) return false;
+  for (const Reader& reader : found->second)
+    if (reader.barrier == launch_state.barriers &&
+        reader.thread != current->linear &&
+        !knows(current->linear, reader.thread, reader.clock))
+      return false;
+  return true;
+}
+
 // Whether nothing orders an earlier access before the current thread's.
-bool unordered(const Touch& touch, const Region& region) {
+bool unordered(const Cell& cell, const Touch& touch, const Region& region) {
   if (touch.block < first_block) return false;
   if (touch.block != block_number) return !region.shared;
   if (touch.barrier != launch_state.barriers) return false;
-  if (touch.thread == current->linear) return false;
+  if (touch.thread == current->linear || touch.thread == kEngine) return false;
+  if (order_is_partial() &&
+      (touch.thread < kMostThreads
+           ? knows(current->linear, touch.thread, touch.clock)
+           : knows_readers(cell)))
+    return false;
   if (touch.thread == kSeveral) return true;
   const int warp = touch.thread & kSeveralOfWarp
                        ? touch.thread & ~kSeveralOfWarp
@@ -116,8 +147,12 @@ bool unordered(const Touch& touch, const Region& region) {
 }
 
 Touch touch_now(const void* instruction) {
-  return {block_number, launch_state.barriers,
-          static_cast<uint16_t>(current->linear), warp_syncs[current->warp],
+  return {block_number,
+          launch_state.barriers,
+          static_cast<uint16_t>(current->linear),
+          warp_syncs[current->warp],
+          clock_of(current->linear),
+          proxy_fences_of(current->linear),
           instruction};
 }
 
@@ -134,6 +169,12 @@ void note_read(Cell& cell, const void* instruction) {
                            old.barrier == launch_state.barriers &&
                            old.thread != current->linear;
   if (!same_period) return;
+  if (order_is_partial()) {
+    auto& known = readers[&cell];
+    if (old.thread < kMostThreads)
+      known = {{old.barrier, old.thread, old.clock}};
+    known.push_back({cell.read.barrier, cell.read.thread, cell.read.clock});
+  }
   const int warp = old.thread == kSeveral        ? -1
                    : old.thread & kSeveralOfWarp ? old.thread & ~kSeveralOfWarp
                                                  : old.thread / kWarp;
@@ -150,7 +191,7 @@ void check_cell(const Region& region, Cell& cell, uintptr_t address, bool write,
     cell.written = touch_now(instruction);
     return;
   }
-  if (unordered(cell.written, region))
+  if (unordered(cell, cell.written, region))
     fault(std::string("race: ") + (write ? "write" : "read") + " of " +
           place(region, address) + " after a write by thread " +
           std::to_string(cell.written.thread) + at_text(instruction) +
@@ -159,7 +200,7 @@ void check_cell(const Region& region, Cell& cell, uintptr_t address, bool write,
   const bool other_blocks =
       !region.shared && cell.first_reading_block >= first_block &&
       (cell.read_by_blocks || cell.first_reading_block != block_number);
-  if (other_blocks || unordered(cell.read, region))
+  if (other_blocks || unordered(cell, cell.read, region))
     fault("race: write of " + place(region, address) + " after a read" +
           at_text(instruction) + ", earlier" + at_text(cell.read.instruction));
 }
@@ -207,7 +248,10 @@ void shadow_launch() {
   shared_region.make_cells();
 }
 
-void shadow_block() { block_number++; }
+void shadow_block() {
+  block_number++;
+  readers.clear();
+}
 void shadow_barrier(int threads) { flush_access_log(threads); }
 void shadow_warp_sync() { warp_syncs[current->warp]++; }
 
@@ -237,6 +281,7 @@ void shadow_access(const void* address, size_t bytes, Access access,
           at_text(instruction));
   if (access != Access::atomic)
     log_access(at, bytes, region->shared, instruction);
+  if (region->shared) note_ordinary_access(address, bytes, write);
   Cell* cells = region->cells.get();
   const size_t first = (at - region->begin) / region->unit;
   const size_t last = (at - region->begin + bytes - 1) / region->unit;
@@ -254,6 +299,39 @@ void shadow_access(const void* address, size_t bytes, Access access,
     else
       note_read(cell, instruction);
   }
+}
+
+bool shadow_async_access(const void* address, size_t bytes, bool write) {
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  const size_t first = (at - shared_region.begin) / kSharedUnit;
+  for (size_t i = first; i < first + bytes / kSharedUnit; i++) {
+    Cell& cell = shared_region.cells.get()[i];
+    const std::string where =
+        place(shared_region, shared_region.begin + i * kSharedUnit);
+    const Touch& old = cell.written;
+    const bool ordinary = old.block == block_number && old.thread != kEngine;
+    if (!write && old.block != block_number) {
+      fault("product of " + where + ", which nothing wrote");
+      return false;
+    }
+    if (unordered(cell, old, shared_region) ||
+        (write && unordered(cell, cell.read, shared_region))) {
+      fault("race: " + std::string(write ? "tile copy to " : "product of ") +
+            where + ", earlier" + at_text(old.instruction));
+      return false;
+    }
+    if (ordinary && proxy_fences_of(old.thread) == old.fences) {
+      fault(std::string(write ? "tile copy to " : "product of ") + where +
+            ", which thread " + std::to_string(old.thread) +
+            " wrote and did not fence for the async proxy");
+      return false;
+    }
+    if (write) {
+      cell.written = touch_now(nullptr);
+      cell.written.thread = kEngine;
+    }
+  }
+  return true;
 }
 
 }  // namespace tw::cudasim

@@ -42,6 +42,9 @@ void shadow_block();   // a block begins
 void shadow_barrier(int threads);
 void shadow_access(const void* address, size_t bytes, Access access,
                    const void* instruction);
+// The copy engine or a tensor core touches shared memory for the current
+// thread; false: a fault. What it writes is then ordered by async_memory.hpp.
+bool shadow_async_access(const void* address, size_t bytes, bool write);
 void shadow_warp_sync();  // all lanes of the current thread's warp
 
 // Starts counting from zero, or stops.
@@ -58,6 +61,7 @@ inline void shadow_launch() {}
 inline void shadow_block() {}
 inline void shadow_barrier(int) {}
 inline void shadow_access(const void*, size_t, Access, const void*) {}
+inline bool shadow_async_access(const void*, size_t, bool) { return true; }
 inline void shadow_warp_sync() {}
 inline void count_accesses(bool) {}
 inline AccessCounts access_counts() { return {}; }

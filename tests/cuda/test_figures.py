@@ -69,6 +69,21 @@ def test_tensor_core_loops_are_what_the_tiles_say(known: dict) -> None:
                 assert ("LDGSTS.128" in loop) == ("<true>" in name), name
 
 
+def test_hopper_loops_do_little_but_multiply(known: dict) -> None:
+    names = [n for n in known["sm_90a"] if n.startswith("gemm_hopper_kernel<")]
+    assert len(names) == 6
+    assert not any(n.startswith("gemm_hopper") for n in known["sm_80"])
+    for name in names:
+        one = known["sm_90a"][name]
+        loop = one["main loop"]
+        # 128 bytes of depth, 32 at once; each takes 64 or 128 cycles.
+        assert loop["HGMMA"] == 4, name
+        assert loop["all"] <= 4 * 20, name
+        assert not {"LDS", "LDS.128", "LDG", "local", "BAR"} & loop.keys(), name
+        # What setmaxnreg deals out anew: 3 x 128 threads.
+        assert one["registers"] == 168, name
+
+
 @pytest.mark.parametrize("source", ["gemm/gemm.cu", "gemm/tensor_core.cu"])
 def test_no_figure_is_worse(figures: ModuleType, known: dict, source: str) -> None:
     if shutil.which("nvcc") is None:

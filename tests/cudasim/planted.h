@@ -14,7 +14,9 @@ struct Entry {
   size_t shared_bytes;
 };
 
-const Entry* entries();  // ends with a null name
+// Each list ends with a null name.
+const Entry* entries();
+const Entry* hopper_entries();
 void run(const Entry& entry, int blocks, int threads, const float* in,
          float* out, int n);
 

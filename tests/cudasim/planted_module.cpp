@@ -14,23 +14,30 @@ using Floats = py::array_t<float, py::array::c_style>;
 
 namespace {
 
-void run(const std::string& name, const Floats& in, Floats& out, int blocks,
-         int threads, int n) {
-  for (const planted::Entry* e = planted::entries(); e->name; e++) {
-    if (name != e->name) continue;
-    tw::cudasim::shadow_forget_all();
-    tw::cudasim::shadow_allow(in.data(), static_cast<size_t>(in.nbytes()), 4,
-                              false);
-    tw::cudasim::shadow_allow(out.data(), static_cast<size_t>(out.nbytes()), 4,
-                              true);
-    return planted::run(*e, blocks, threads, in.data(), out.mutable_data(), n);
-  }
+const planted::Entry* find(const std::string& name) {
+  for (const planted::Entry* list :
+       {planted::entries(), planted::hopper_entries()})
+    for (const planted::Entry* e = list; e->name; e++)
+      if (name == e->name) return e;
   throw std::invalid_argument("no kernel " + name);
 }
 
+void run(const std::string& name, const Floats& in, Floats& out, int blocks,
+         int threads, int n) {
+  tw::cudasim::shadow_forget_all();
+  tw::cudasim::shadow_allow(in.data(), static_cast<size_t>(in.nbytes()), 4,
+                            false);
+  tw::cudasim::shadow_allow(out.data(), static_cast<size_t>(out.nbytes()), 4,
+                            true);
+  planted::run(*find(name), blocks, threads, in.data(), out.mutable_data(), n);
+}
+
 void configure(int order, unsigned seed, bool late_copies) {
-  tw::cudasim::configuration = {static_cast<tw::cudasim::Order>(order), seed,
-                                late_copies};
+  tw::cudasim::Configuration c;
+  c.order = static_cast<tw::cudasim::Order>(order);
+  c.seed = seed;
+  c.late_copies = late_copies;
+  tw::cudasim::configuration = c;
 }
 
 py::dict access_counts() {

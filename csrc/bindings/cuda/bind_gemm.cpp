@@ -1,3 +1,5 @@
+#include <atomic>
+
 #include "bindings/cuda/memory.h"
 #include "bindings/cuda/module.h"
 #include "cuda/gemm/gemm.h"
@@ -6,6 +8,21 @@ namespace tw::bindings::cuda {
 namespace {
 
 using tw::cuda::Precision;
+using tw::cuda::TensorCoreAlgorithm;
+
+// Chosen for tests and timings, for all calls from then on.
+std::atomic<TensorCoreAlgorithm> chosen = TensorCoreAlgorithm::automatic;
+
+void choose_tensor_core_algorithm(const std::string& name) {
+  if (name == "automatic")
+    chosen = TensorCoreAlgorithm::automatic;
+  else if (name == "mma_sync")
+    chosen = TensorCoreAlgorithm::mma_sync;
+  else if (name == "hopper")
+    chosen = TensorCoreAlgorithm::hopper;
+  else
+    throw std::invalid_argument("unknown algorithm '" + name + "'");
+}
 
 Precision parse_precision(const std::string& name) {
   if (name == "fp32") return Precision::fp32;
@@ -30,12 +47,16 @@ void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
   p.activation = parse_activation(activation);
   p.accumulate = accumulate;
   p.precision = parse_precision(precision);
+  p.algorithm = chosen;
   const Workspace workspace(allocate, tw::cuda::gemm_workspace(p));
   call([&] { tw::cuda::gemm(p, workspace.data(), stream_of(stream)); });
 }
 
 }  // namespace
 
-void bind_gemm(py::module_& m) { m.def("gemm", &gemm); }
+void bind_gemm(py::module_& m) {
+  m.def("gemm", &gemm);
+  m.def("choose_tensor_core_algorithm", &choose_tensor_core_algorithm);
+}
 
 }  // namespace tw::bindings::cuda

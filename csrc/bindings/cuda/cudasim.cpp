@@ -8,7 +8,8 @@
 namespace tw::bindings::cuda {
 namespace {
 
-void configure(const std::string& order, unsigned seed, bool late_copies) {
+void configure(const std::string& order, unsigned seed, bool late_copies,
+               bool hopper, int multiprocessors) {
   using cudasim::Order;
   cudasim::Configuration c;
   if (order == "forward") {
@@ -21,6 +22,9 @@ void configure(const std::string& order, unsigned seed, bool late_copies) {
   }
   c.seed = seed;
   c.late_copies = late_copies;
+  expect(multiprocessors >= 1, "multiprocessors must be at least 1");
+  c.hopper = hopper;
+  c.multiprocessors = multiprocessors;
   cudasim::configuration = c;
 }
 
@@ -50,7 +54,10 @@ PYBIND11_MODULE(TW_CUDASIM_MODULE, m) {
   using namespace tw::bindings::cuda;
   m.doc() = "The CUDA kernels of tilewright on the CPU, for tests.";
   m.attr("shadow") = tw::cudasim::kShadow;
-  m.def("configure", &configure);
+  m.def("configure", &configure, py::arg("order"), py::arg("seed"),
+        py::arg("late_copies"), py::arg("hopper") = false,
+        py::arg("multiprocessors") =
+            tw::cudasim::Configuration().multiprocessors);
   m.def("access_counts", &access_counts);
   m.def("access_counts_of_each", &access_counts_of_each);
   m.def("count_accesses", &tw::cudasim::count_accesses);

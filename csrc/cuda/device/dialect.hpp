@@ -1,6 +1,6 @@
 // CUDA's own words: from nvcc, or from the simulator where an ordinary compiler
 // reads the kernels. Every other file of csrc/cuda is the same for both, but
-// for device/memory.hpp, device/ptx.hpp and launch.hpp.
+// for device/memory.hpp, ptx.hpp, hopper.hpp, tensor_map.hpp and launch.hpp.
 #pragma once
 
 #include <cmath>

@@ -1,6 +1,7 @@
 // Matrix multiplication on the ordinary arithmetic units: see simt.cuh for the
 // main loop. Bound by arithmetic for large matrices, by memory for flat ones.
 #include "cuda/gemm/gemm.h"
+#include "cuda/gemm/hopper.h"
 #include "cuda/gemm/matrix.cuh"
 #include "cuda/gemm/simt.cuh"
 #include "cuda/gemm/split.cuh"
@@ -97,10 +98,25 @@ bool on_tensor_cores(const GemmProblem& q) {
   return q.precision != Precision::fp32 && has_tensor_cores();
 }
 
+bool on_hopper(const GemmProblem& q) {
+  // Both parts of a matrix are one to the copy engine, whose numbers are int.
+  constexpr int64_t kMost = int64_t{1} << 30;
+  if (q.k == 0 || q.m > kMost || q.n > kMost || q.k > kMost) return false;
+  if (q.algorithm == TensorCoreAlgorithm::mma_sync) return false;
+  if (q.algorithm == TensorCoreAlgorithm::automatic)
+    return has_hopper() && gemm_hopper_pays(q);
+  if (!has_hopper())
+    throw std::invalid_argument(
+        "gemm: there is no GPU of compute capability 9.0, or no code for it");
+  return true;
+}
+
 }  // namespace
 
 int64_t gemm_workspace(const GemmProblem& q) {
-  if (on_tensor_cores(q)) return gemm_tensor_core_workspace(q);
+  if (on_tensor_cores(q))
+    return on_hopper(q) ? gemm_hopper_workspace(q)
+                        : gemm_tensor_core_workspace(q);
   const int64_t splits = split_of(q).count;
   return splits > 1 ? splits * q.m * q.n : 0;
 }
@@ -110,7 +126,9 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
   constexpr int64_t kMost = INT32_MAX - kSimtDepth;
   if (q.m > kMost || q.n > kMost || q.k > kMost)
     throw std::invalid_argument("gemm: sizes must be below 2**31 - 16");
-  if (on_tensor_cores(q)) return gemm_tensor_core(q, workspace, stream);
+  if (on_tensor_cores(q))
+    return on_hopper(q) ? gemm_hopper(q, workspace, stream)
+                        : gemm_tensor_core(q, workspace, stream);
   const bool vectors =
       quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
   const MatrixStore result{q.c,    q.m,          q.n,          q.n,

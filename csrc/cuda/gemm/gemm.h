@@ -14,6 +14,10 @@ namespace tw::cuda {
 // for the others (before sm_80) takes instead.
 enum class Precision { fp32, tf32, tf32x3, bf16 };
 
+// Which algorithm serves every precision but fp32: by size and device, or one
+// of them whatever the size. Hopper's needs a device of compute capability 9.0.
+enum class TensorCoreAlgorithm { automatic, mma_sync, hopper };
+
 struct GemmProblem {
   int64_t m, n, k;
   const float* a;  // (m, k), or (k, m) where transpose_a
@@ -25,6 +29,7 @@ struct GemmProblem {
   Activation activation = Activation::none;
   bool accumulate = false;  // add what c holds before the activation
   Precision precision = Precision::fp32;
+  TensorCoreAlgorithm algorithm = TensorCoreAlgorithm::automatic;
 };
 
 // The floats that `workspace` must hold, often none.

@@ -18,13 +18,14 @@ constexpr int64_t kDepthStep = 16;
 struct Split {
   int64_t count, depth;  // parts, and the depth of each but the last
 
-  Split(int64_t tiles, int64_t whole_depth) {
+  // Parts begin at multiples of `step`.
+  Split(int64_t tiles, int64_t whole_depth, int64_t step = kDepthStep) {
     const int64_t wanted = ceil_div(kEnoughTiles, tiles > 0 ? tiles : 1);
     const int64_t most = whole_depth / kLeastDepth;
     count = wanted < most ? wanted : most;
     count = count < 1 ? 1 : count > kMostSplits ? kMostSplits : count;
-    depth = round_up(ceil_div(whole_depth, count), kDepthStep);
-    if (depth < kDepthStep) depth = kDepthStep;
+    depth = round_up(ceil_div(whole_depth, count), step);
+    if (depth < step) depth = step;
     count = whole_depth > depth ? ceil_div(whole_depth, depth) : 1;
   }
 };
