@@ -404,6 +404,9 @@ def module() -> types.ModuleType:
     cupy.ndarray = ndarray
     cupy.empty, cupy.asarray, cupy.asnumpy = empty, asarray, asnumpy
     cupy.from_dlpack = lambda array: array.__dlpack__()[1]
+    cupy.get_default_memory_pool = lambda: types.SimpleNamespace(
+        free_all_blocks=lambda: None
+    )
     cupy.may_share_memory = lambda a, b: np.may_share_memory(a.raw, b.raw)
     cupy.cuda = types.SimpleNamespace(
         Device=lambda number=None: host_streams.Device(

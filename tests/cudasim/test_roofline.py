@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tilewright.kernels.backends.device.roofline import THREADS
+from tilewright.kernels.roofline import GPU_BLOCK as THREADS
 
 BLOCKS, STEPS, CHAINS = 2, 37, 8
 

@@ -37,7 +37,7 @@ def cuda_wheel(unpacked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         "build_wheel",
         unpacked / PACKAGE,
         tmp_path_factory.mktemp("cuda-wheel"),
-        SKBUILD_CMAKE_ARGS="-DTILEWRIGHT_CUDA_ARCHITECTURES=80-real",
+        CMAKE_ARGS="-DTILEWRIGHT_CUDA_ARCHITECTURES=80-real",
     )
 
 

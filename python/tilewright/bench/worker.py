@@ -141,6 +141,7 @@ def _serve_all(
             channel.receive()
         else:
             _serve_case(channel, library, request, machine)
+        machine.release()
         channel.send({"done": True})
 
 

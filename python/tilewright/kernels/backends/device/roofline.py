@@ -4,31 +4,15 @@ from __future__ import annotations
 
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
-
-THREADS = 256  # of a block
+from tilewright.kernels.roofline import GPU_BLOCK
 
 
 class Roofline(Adapter):
     """The probe."""
 
     def multiply_add(self, unit: str, out: Array, steps: int) -> float:
-        """Enqueue multiply-adds on registers, and return how many FLOP they are.
-
-        Parameters
-        ----------
-        unit
-            ``"fp32"``, or tensor cores at ``"tf32"`` or ``"bf16"``.
-        out
-            (blocks * 256,) float32: the factors, and afterwards the sums.
-        steps
-            Of each thread.
-
-        Raises
-        ------
-        ValueError
-            If the GPU has no such unit.
-        """
+        """Do :func:`tilewright.kernels.roofline.gpu_multiply_add`."""
         flops: float = self._extension.multiply_add(
-            unit, out.size // THREADS, steps, self._memory(out), self._arrays.stream()
+            unit, out.size // GPU_BLOCK, steps, self._memory(out), self._arrays.stream()
         )
         return flops
