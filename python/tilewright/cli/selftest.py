@@ -99,6 +99,10 @@ def _run_all(found: SelfTest) -> None:
         for family in precisions.FAMILIES:
             cases = precisions.cases(family, precision)
             _run(found, f"{device} ({precision})", family, cases, check)
+        if precisions.has_wgmma(device):
+            with precisions.by_wgmma(device):
+                cases = precisions.cases("gemm", precision)
+                _run(found, f"{device} ({precision}, wgmma)", "gemm", cases, check)
 
 
 def _run(

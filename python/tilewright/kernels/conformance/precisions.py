@@ -5,7 +5,11 @@ See :func:`tilewright.kernels.matmul_precision.set_matmul_precision`.
 
 from __future__ import annotations
 
-from tilewright.kernels import conformance
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from tilewright.kernels import conformance, dispatch
 from tilewright.kernels.conformance.case import TOLERANCES, Case, difference
 from tilewright.kernels.matmul_precision import use_matmul_precision
 
@@ -41,6 +45,31 @@ def cases(family: str, precision: str) -> tuple[Case, ...]:
         for case in conformance.cases(family)
         if case.function in FUNCTIONS and case.name != left_out
     )
+
+
+@contextlib.contextmanager
+def by_wgmma(backend: str) -> Iterator[None]:
+    """Take every product on tensor cores by Hopper's instructions for a while.
+
+    By itself a backend does so for large ones alone.
+    """
+    module: Any = dispatch.load(backend)
+    module.functions.choose_tensor_core_algorithm("hopper")
+    try:
+        yield
+    finally:
+        module.functions.choose_tensor_core_algorithm("automatic")
+
+
+def has_wgmma(backend: str) -> bool:
+    """Return whether a backend's device has those instructions, and code for them."""
+    first = cases("gemm", "tf32")[0]
+    with by_wgmma(backend), use_matmul_precision("tf32"):
+        try:
+            first.results(backend)
+        except ValueError:
+            return False
+    return True
 
 
 def problem(case: Case, backend: str, precision: str) -> str | None:
