@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tilewright.bench.arrays import mapped_copy
 from tilewright.bench.case import Array
 from tilewright.extras import require
 from tilewright.kernels.roofline import GPU_BLOCK, gpu_multiply_add
@@ -77,7 +78,9 @@ class Gpu:
 
     def place(self, array: Array) -> Any:
         """Move an input to the GPU; PyTorch's contestants do so themselves."""
-        return array if self._library == "torch" else self.cupy.asarray(array)
+        if self._library == "torch":
+            return mapped_copy(array)
+        return self.cupy.asarray(array)
 
     def stopwatch(self, run: Callable[[], Any]) -> EventStopwatch:
         """A stopwatch for calls on the library's stream."""
