@@ -28,6 +28,18 @@ std::string unavailable_reason() {
   return "";
 }
 
+std::vector<Gpu> gpus() {
+  int count = 0;
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return {};
+  std::vector<Gpu> found;
+  for (int device = 0; device < count; ++device) {
+    cudaDeviceProp properties;
+    if (cudaGetDeviceProperties(&properties, device) == cudaSuccess)
+      found.push_back({properties.name, properties.major, properties.minor});
+  }
+  return found;
+}
+
 std::string runtime_text() {
   const std::string reason = unavailable_reason();
   if (!reason.empty()) return reason;

@@ -1,5 +1,7 @@
 // The functions that a compiler calls at each access under -fsanitize=thread:
 // not ThreadSanitizer's, which is not linked, but ours.
+#include <cstring>
+
 #include "cudasim/shadow.hpp"
 
 using tw::cudasim::Access;
@@ -45,6 +47,22 @@ void __tsan_read_range(void* address, size_t bytes) {
 }
 void __tsan_write_range(void* address, size_t bytes) {
   shadow_access(address, bytes, Access::write, __builtin_return_address(0));
+}
+
+// Clang's, in place of the C library's.
+void* __tsan_memcpy(void* to, const void* from, size_t bytes) {
+  shadow_access(from, bytes, Access::read, __builtin_return_address(0));
+  shadow_access(to, bytes, Access::write, __builtin_return_address(0));
+  return memcpy(to, from, bytes);
+}
+void* __tsan_memmove(void* to, const void* from, size_t bytes) {
+  shadow_access(from, bytes, Access::read, __builtin_return_address(0));
+  shadow_access(to, bytes, Access::write, __builtin_return_address(0));
+  return memmove(to, from, bytes);
+}
+void* __tsan_memset(void* to, int byte, size_t bytes) {
+  shadow_access(to, bytes, Access::write, __builtin_return_address(0));
+  return memset(to, byte, bytes);
 }
 
 }  // extern "C"

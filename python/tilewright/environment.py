@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import tilewright
-from tilewright.kernels import control, dispatch
+from tilewright.kernels import control, cuda_extension, dispatch
 
 
 def info() -> dict[str, Any]:
@@ -22,7 +22,9 @@ def info() -> dict[str, Any]:
         ``version``, ``python``, ``numpy`` (versions); ``platform`` and ``cpu``
         (the processor's name); ``backends`` (each backend's name, and None where
         it is available or else the reason why not); ``backend`` (the one that
-        float32 arrays go to now); and, where the compiled extension is there,
+        float32 arrays go to now); ``cuda`` (what there is for NVIDIA GPUs:
+        extension, architectures, runtime, GPUs, CuPy; None without an extension that
+        fits); and, where the compiled extension for CPUs is there,
         ``isa``, ``available_isas``, ``threads``, ``default_threads``,
         ``threads_source`` (what decided the default: the environment, the
         affinity mask, the cgroup's quota...), ``algorithms`` (per kernel family,
@@ -42,6 +44,7 @@ def info() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "backends": backends,
         "backend": None,
+        "cuda": cuda_extension.describe(),
         "isa": None,
         "available_isas": [],
         "threads": None,

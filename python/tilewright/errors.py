@@ -17,3 +17,7 @@ class BackendUnavailableError(TilewrightError):
 
 class KernelError(TilewrightError):
     """A kernel failed on its own account, not through its arguments."""
+
+
+class CaptureError(TilewrightError):
+    """A function does what a CUDA graph cannot hold."""

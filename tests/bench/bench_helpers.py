@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from tilewright.bench.case import Case
-from tilewright.bench.families import family
 from tilewright.bench.report import Measurement, Result
-
-
-def shrunk(case: Case) -> Case:
-    """The same kind of case, tiny."""
-    cases = family(case.family)
-    return cases.make(cases.shrink(case.parameters))
 
 
 def measured(name: str, median: float | None, *, tuned: bool = False) -> Measurement:

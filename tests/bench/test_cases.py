@@ -6,11 +6,10 @@ import importlib
 
 import numpy as np
 import pytest
-from bench_helpers import shrunk
 
 from tilewright.bench.case import Case, relative_error
 from tilewright.bench.contestants import installed
-from tilewright.bench.families import FAMILIES, family, select
+from tilewright.bench.families import FAMILIES, family, select, shrunk
 
 LIBRARIES = ("tilewright", "numpy", "torch", "jax")
 

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_helpers import shrunk
 
 from tilewright import bench
 from tilewright.bench import contestants, harness, report
 from tilewright.bench.case import Case
 from tilewright.bench.contestants import Contestant
-from tilewright.bench.families import family, select
+from tilewright.bench.families import family, select, shrunk
 from tilewright.bench.process import ContestantError, Process
 
 NUMPY = Contestant("numpy")

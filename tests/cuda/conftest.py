@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import host_cupy
+import pretend
 import pytest
 
 from tilewright.kernels import dispatch
@@ -30,17 +33,24 @@ def extension(
     return load(build(folder, request.param), request.param)
 
 
-@pytest.fixture
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
 def cupy(
-    extension: ModuleType, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[ModuleType]:
-    """CuPy's stand-in, and the ``cuda`` backend over it."""
+    """CuPy's stand-in, and the ``cuda`` backend over it; and CuPy itself on a GPU."""
+    if request.param == "gpu":
+        reason = dispatch.unavailable_reason("cuda")
+        if reason is not None:
+            pytest.skip(f"needs a GPU: {reason}")
+        yield importlib.import_module("cupy")
+        return
+    extension = request.getfixturevalue("extension")
     extension.configure("forward", 1, True)
     stand_in = host_cupy.module()
-    pretended = ModuleType("tilewright._cuda")
-    vars(pretended).update(vars(extension), abi=1, unavailable_reason=lambda: "")
     monkeypatch.setitem(sys.modules, "cupy", stand_in)
-    monkeypatch.setitem(sys.modules, "tilewright._cuda", pretended)
+    monkeypatch.setitem(
+        sys.modules, "tilewright._cuda", pretend.cuda_extension(extension)
+    )
     monkeypatch.delitem(sys.modules, BACKEND, raising=False)
     monkeypatch.delitem(dispatch._loaded, "cuda", raising=False)
     monkeypatch.delitem(dispatch._reasons, "cuda", raising=False)
@@ -48,3 +58,13 @@ def cupy(
     yield stand_in
     sys.modules.pop(BACKEND, None)
     dispatch._loaded.pop("cuda", None)
+    gc.collect()
+    assert stand_in.world.faults == []  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def world(cupy: ModuleType) -> Any:
+    """What the stand-in knows of order and of waiting; CuPy itself does not tell."""
+    if not hasattr(cupy, "world"):
+        pytest.skip("is about what the stand-in watches")
+    return cupy.world

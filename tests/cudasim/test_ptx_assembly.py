@@ -68,5 +68,6 @@ def test_groups_of_a_wait(mistaken: tuple[Planted, Planted]) -> None:
     expected = source[np.arange(64) ^ 33]
     expected[5 ^ 33] = 0
     assert np.array_equal(same.run("copied", source, 64), expected)
-    with pytest.raises(RuntimeError, match="asynchronous copies that nothing waited for"):
+    unwaited = "asynchronous copies that nothing waited for"
+    with pytest.raises(RuntimeError, match=unwaited):
         ptx.run("copied", source, 64)

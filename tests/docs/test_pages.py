@@ -24,6 +24,7 @@ NEEDS = {
     "how-to/own-images.md": ["PIL"],
     "how-to/tables.md": ["pandas", "sklearn"],
     "how-to/resume.md": ["safetensors"],
+    "how-to/gpu.md": ["safetensors"],
     "how-to/pictures.md": ["matplotlib"],
     "how-to/datasets.md": ["pooch"],
     "how-to/models.md": ["onnx", "onnxruntime", "torch", "h5py", "safetensors"],

@@ -41,6 +41,20 @@ void dropout(int64_t count, const Memory& x, double p, uint64_t seed,
   const tw::cuda::Dropout problem{p,
                                   seed,
                                   offset,
+                                  nullptr,
+                                  count,
+                                  read(x, "x", product({count})),
+                                  write(y, "y", count)};
+  call([&] { tw::cuda::dropout(problem, stream_of(stream)); });
+}
+
+void dropout_from(int64_t count, const Memory& x, double p, const Memory& key,
+                  const Memory& y, uintptr_t stream) {
+  expect(p >= 0 && p <= 1, "dropout: p is not in [0, 1]");
+  const tw::cuda::Dropout problem{p,
+                                  0,
+                                  0,
+                                  access<const uint64_t>(key, "key", 2),
                                   count,
                                   read(x, "x", product({count})),
                                   write(y, "y", count)};
@@ -124,6 +138,7 @@ void bind_elementwise(py::module_& m) {
   m.def("activation", &activation);
   m.def("activation_backward", &activation_backward);
   m.def("dropout", &dropout);
+  m.def("dropout_from", &dropout_from);
   m.def("axis_sum", &axis_sum);
   m.def("arithmetic", &arithmetic);
   m.def("strided_copy", &strided_copy);

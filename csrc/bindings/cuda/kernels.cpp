@@ -8,6 +8,10 @@ namespace {
 
 namespace py = pybind11;
 
+// Raised with every change of the functions or of their arguments, in step with
+// python/tilewright/kernels/cuda_extension.py.
+constexpr int kAbi = 3;
+
 // What a kernel does wrong is tilewright's error, not the caller's.
 void translate(std::exception_ptr pointer) {
   try {
@@ -24,6 +28,7 @@ void translate(std::exception_ptr pointer) {
 }  // namespace
 
 void bind_kernels(py::module_& m) {
+  m.attr("abi") = kAbi;
   py::register_local_exception_translator(translate);
   bind_gemm(m);
   bind_conv2d(m);
@@ -32,6 +37,7 @@ void bind_kernels(py::module_& m) {
   bind_adam(m);
   bind_sgd(m);
   bind_elementwise(m);
+  bind_roofline(m);
 }
 
 }  // namespace tw::bindings::cuda

@@ -7,17 +7,6 @@
 namespace tw::cuda {
 namespace {
 
-// All that is the same for every element, computed in double, rounded once.
-struct AdamCoefficients {
-  float beta1, one_minus_beta1;
-  float beta2, one_minus_beta2;
-  float step_size;   // lr / (1 - beta1^t)
-  float root_scale;  // 1 / sqrt(1 - beta2^t)
-  float eps;
-  float decay;   // added to the gradient times p; 0: none
-  float shrink;  // multiplies p before the step; 1: none
-};
-
 template <int kLanes>
 __device__ __forceinline__ void step(const AdamTensor& t,
                                      const AdamCoefficients& c, int64_t at) {
@@ -42,9 +31,8 @@ __device__ __forceinline__ void step(const AdamTensor& t,
 }
 
 template <int kMost>
-__global__ __launch_bounds__(kTensorThreads) void adam_kernel(
-    const __grid_constant__ TensorTable<AdamTensor, kMost> table,
-    const __grid_constant__ AdamCoefficients c) {
+__device__ __forceinline__ void step_of_block(
+    const TensorTable<AdamTensor, kMost>& table, const AdamCoefficients& c) {
   const auto block = static_cast<int>(blockIdx.x);
   const int number = find_tensor(table, block);
   const AdamTensor& t = table.tensor[number];
@@ -60,7 +48,24 @@ __global__ __launch_bounds__(kTensorThreads) void adam_kernel(
              });
 }
 
-AdamCoefficients coefficients(const AdamStep& p) {
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void adam_kernel(
+    const __grid_constant__ TensorTable<AdamTensor, kMost> table,
+    const __grid_constant__ AdamCoefficients c) {
+  step_of_block(table, c);
+}
+
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void adam_from_kernel(
+    const __grid_constant__ TensorTable<AdamTensor, kMost> table,
+    const AdamCoefficients* coefficients) {
+  const AdamCoefficients c = *coefficients;
+  step_of_block(table, c);
+}
+
+}  // namespace
+
+AdamCoefficients adam_coefficients(const AdamStep& p) {
   const auto t = static_cast<double>(p.step);
   const double correction1 = p.bias_correction ? 1 - std::pow(p.beta1, t) : 1;
   const double correction2 = p.bias_correction ? 1 - std::pow(p.beta2, t) : 1;
@@ -77,12 +82,17 @@ AdamCoefficients coefficients(const AdamStep& p) {
   return c;
 }
 
-}  // namespace
-
 void adam_step(const AdamStep& p, Stream stream) {
   launch_over_tensors("adam", p.tensors.data(), p.tensors.size(),
-                      coefficients(p), adam_kernel<kFewTensors>,
+                      adam_coefficients(p), adam_kernel<kFewTensors>,
                       adam_kernel<kManyTensors>, stream);
+}
+
+void adam_step_from(const std::vector<AdamTensor>& tensors,
+                    const AdamCoefficients* coefficients, Stream stream) {
+  launch_over_tensors("adam", tensors.data(), tensors.size(), coefficients,
+                      adam_from_kernel<kFewTensors>,
+                      adam_from_kernel<kManyTensors>, stream);
 }
 
 }  // namespace tw::cuda

@@ -29,6 +29,22 @@ struct AdamStep {
   bool decoupled, bias_correction;
 };
 
+// All that is the same for every element, computed in double, rounded once.
+struct AdamCoefficients {
+  float beta1, one_minus_beta1;
+  float beta2, one_minus_beta2;
+  float step_size;   // lr / (1 - beta1^t)
+  float root_scale;  // 1 / sqrt(1 - beta2^t)
+  float eps;
+  float decay;   // added to the gradient times p; 0: none
+  float shrink;  // multiplies p before the step; 1: none
+};
+
+AdamCoefficients adam_coefficients(const AdamStep& problem);
 void adam_step(const AdamStep& problem, Stream stream);
+// With the coefficients in the GPU's memory, where each run of a captured graph
+// finds those of its own step.
+void adam_step_from(const std::vector<AdamTensor>& tensors,
+                    const AdamCoefficients* coefficients, Stream stream);
 
 }  // namespace tw::cuda

@@ -36,9 +36,9 @@ __global__ __launch_bounds__(kElementThreads) void activation_backward_kernel(
   quads.store(dx, i, value);
 }
 
-__global__ __launch_bounds__(kElementThreads) void dropout_kernel(
-    Quads quads, uint64_t seed, uint64_t offset, int threshold, float scale,
-    const float* __restrict__ x, float* __restrict__ y) {
+__device__ __forceinline__ void drop(Quads quads, uint64_t seed,
+                                     uint64_t offset, int threshold,
+                                     float scale, const float* x, float* y) {
   const int64_t i = quads.first();
   float value[4];
   quads.load(x, i, value);
@@ -50,6 +50,18 @@ __global__ __launch_bounds__(kElementThreads) void dropout_kernel(
     value[j] = u >= threshold ? value[j] * scale : 0;
   }
   quads.store(y, i, value);
+}
+
+__global__ __launch_bounds__(kElementThreads) void dropout_kernel(
+    Quads quads, uint64_t seed, uint64_t offset, int threshold, float scale,
+    const float* __restrict__ x, float* __restrict__ y) {
+  drop(quads, seed, offset, threshold, scale, x, y);
+}
+
+__global__ __launch_bounds__(kElementThreads) void dropout_from_kernel(
+    Quads quads, const uint64_t* __restrict__ key, int threshold, float scale,
+    const float* __restrict__ x, float* __restrict__ y) {
+  drop(quads, key[0], key[1], threshold, scale, x, y);
 }
 
 constexpr int64_t kPiece = 512;  // rows of a block
@@ -136,10 +148,14 @@ void dropout(const Dropout& p, Stream stream) {
   // u is a multiple of 2^-24, so u >= p is a comparison of integers.
   const auto threshold = static_cast<int>(std::ceil(p.p * 16777216.0));
   const float scale = p.p < 1 ? static_cast<float>(1 / (1 - p.p)) : 0;
-  launch("dropout", dropout_kernel,
-         element_blocks(p.count, 4 * kElementThreads), dim3(kElementThreads), 0,
-         stream, Quads{p.count, all_aligned(p.x, p.y)}, p.seed, p.offset,
-         threshold, scale, p.x, p.y);
+  const dim3 blocks = element_blocks(p.count, 4 * kElementThreads);
+  const Quads quads{p.count, all_aligned(p.x, p.y)};
+  if (p.key)
+    launch("dropout", dropout_from_kernel, blocks, dim3(kElementThreads), 0,
+           stream, quads, p.key, threshold, scale, p.x, p.y);
+  else
+    launch("dropout", dropout_kernel, blocks, dim3(kElementThreads), 0, stream,
+           quads, p.seed, p.offset, threshold, scale, p.x, p.y);
 }
 
 int64_t axis_sum_workspace(const AxisSum& s) {

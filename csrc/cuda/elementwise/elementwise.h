@@ -34,6 +34,9 @@ struct ActivationBackward {
 struct Dropout {
   double p;  // in [0, 1]
   uint64_t seed, offset;
+  // Where seed and offset are in the GPU's memory, and not the above: each run
+  // of a captured graph finds its own there.
+  const uint64_t* key;
   int64_t count;
   const float* x;
   float* y;

@@ -5,11 +5,6 @@
 namespace tw::cuda {
 namespace {
 
-struct SgdCoefficients {
-  float lr, momentum, weight_decay;
-  bool nesterov;
-};
-
 template <int kLanes>
 __device__ __forceinline__ void step(const SgdTensor& t,
                                      const SgdCoefficients& c, int64_t at) {
@@ -37,9 +32,8 @@ __device__ __forceinline__ void step(const SgdTensor& t,
 }
 
 template <int kMost>
-__global__ __launch_bounds__(kTensorThreads) void sgd_kernel(
-    const __grid_constant__ TensorTable<SgdTensor, kMost> table,
-    const __grid_constant__ SgdCoefficients c) {
+__device__ __forceinline__ void step_of_block(
+    const TensorTable<SgdTensor, kMost>& table, const SgdCoefficients& c) {
   const auto block = static_cast<int>(blockIdx.x);
   const int number = find_tensor(table, block);
   const SgdTensor& t = table.tensor[number];
@@ -54,15 +48,39 @@ __global__ __launch_bounds__(kTensorThreads) void sgd_kernel(
              });
 }
 
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void sgd_kernel(
+    const __grid_constant__ TensorTable<SgdTensor, kMost> table,
+    const __grid_constant__ SgdCoefficients c) {
+  step_of_block(table, c);
+}
+
+template <int kMost>
+__global__ __launch_bounds__(kTensorThreads) void sgd_from_kernel(
+    const __grid_constant__ TensorTable<SgdTensor, kMost> table,
+    const SgdCoefficients* coefficients) {
+  const SgdCoefficients c = *coefficients;
+  step_of_block(table, c);
+}
+
 }  // namespace
 
+SgdCoefficients sgd_coefficients(const SgdStep& p) {
+  return {static_cast<float>(p.lr), static_cast<float>(p.momentum),
+          static_cast<float>(p.weight_decay), p.nesterov};
+}
+
 void sgd_step(const SgdStep& p, Stream stream) {
-  const SgdCoefficients c{static_cast<float>(p.lr),
-                          static_cast<float>(p.momentum),
-                          static_cast<float>(p.weight_decay), p.nesterov};
-  launch_over_tensors("sgd", p.tensors.data(), p.tensors.size(), c,
-                      sgd_kernel<kFewTensors>, sgd_kernel<kManyTensors>,
-                      stream);
+  launch_over_tensors("sgd", p.tensors.data(), p.tensors.size(),
+                      sgd_coefficients(p), sgd_kernel<kFewTensors>,
+                      sgd_kernel<kManyTensors>, stream);
+}
+
+void sgd_step_from(const std::vector<SgdTensor>& tensors,
+                   const SgdCoefficients* coefficients, Stream stream) {
+  launch_over_tensors("sgd", tensors.data(), tensors.size(), coefficients,
+                      sgd_from_kernel<kFewTensors>,
+                      sgd_from_kernel<kManyTensors>, stream);
 }
 
 }  // namespace tw::cuda

@@ -26,6 +26,17 @@ struct SgdStep {
   bool nesterov;
 };
 
+// All that is the same for every element, in the kernel's precision.
+struct SgdCoefficients {
+  float lr, momentum, weight_decay;
+  bool nesterov;
+};
+
+SgdCoefficients sgd_coefficients(const SgdStep& problem);
 void sgd_step(const SgdStep& problem, Stream stream);
+// With the coefficients in the GPU's memory, where each run of a captured graph
+// finds those of its own step.
+void sgd_step_from(const std::vector<SgdTensor>& tensors,
+                   const SgdCoefficients* coefficients, Stream stream);
 
 }  // namespace tw::cuda

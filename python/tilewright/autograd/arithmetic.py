@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
@@ -17,6 +18,7 @@ from tilewright.autograd.broadcasting import (
 )
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.tensor import Tensor
+from tilewright.kernels import devices
 
 Array = NDArray[Any]
 
@@ -50,7 +52,10 @@ def compare(ufunc: np.ufunc, a: Tensor, b: Any) -> Tensor:
     left, right = pair
     right = right._data if isinstance(right, Tensor) else right
     try:
-        return Tensor(np.asarray(ufunc(left._data, right)))
+        return Tensor(boxed(ufunc(left._data, right)))
+    except TypeError:
+        devices.expect_same(ufunc.__name__, (left._data, right))
+        raise
     except ValueError:
         raise mismatch(ufunc.__name__, left._data, right) from None
 
@@ -196,7 +201,7 @@ def power(a: Any, b: Any) -> Tensor:
 
 
 def _raised(a: Any, b: Any) -> Array:
-    if np.result_type(a, b).kind in "iu" and np.any(np.asarray(b) < 0):
+    if np.result_type(a.dtype, b.dtype).kind in "iu" and (b < 0).any():
         raise ValueError(
             "power: integers cannot be raised to a negative integer; make the base "
             "float, x.astype('float32')"
@@ -243,7 +248,7 @@ class Power(Function):
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Array:
         """Raise."""
-        y = np.asarray(_raised(a, b))
+        y = boxed(_raised(a, b))
         ctx.save_for_backward(a, b, y)
         return y
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.kernels.device_arrays import on_device
+
 if TYPE_CHECKING:
     from tilewright.autograd.tensor import Tensor
 
@@ -62,9 +64,21 @@ class Version:
         return Version, ()
 
 
+def boxed(value: Any) -> Array:
+    """Return an array for the scalar that NumPy makes of a 0-dimensional result."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
+
+
+def overwritable(array: Array) -> bool:
+    """Whether an array is C-contiguous and may be written to."""
+    flags = array.flags
+    # CuPy's arrays have no flag for the second: all of them may be.
+    return flags.c_contiguous and getattr(flags, "writeable", True)
+
+
 def as_array(data: Any) -> Array:
     """Return an array of a numeric type in the machine's byte order."""
-    if type(data) is np.ndarray:
+    if type(data) is np.ndarray or on_device(data):
         array = data
     else:
         array = np.asarray(data)
@@ -76,4 +90,5 @@ def as_array(data: Any) -> Array:
         raise TypeError(
             f"tensor: data must be of booleans, integers or floats, got {dtype}"
         )
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    native: Array = array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    return native

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import watch
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.tensor import Tensor
 from tilewright.kernels import arithmetic, axis_sum, copy
+from tilewright.kernels.device_arrays import is_array, on_device
 
 Array: TypeAlias = NDArray[Any]
 
@@ -38,13 +40,18 @@ def operands(a: Any, b: Any) -> tuple[Any, Any] | None:
                 return a, dtype.type(b)
         if isinstance(b, Tensor):
             return _promoted(a, b)
-        if isinstance(b, np.ndarray) and b.ndim:
+        if _is_operand(b):
             return _promoted(a, Tensor(b))
         return _with_number(a, b)
-    if isinstance(a, np.ndarray) and a.ndim:
+    if _is_operand(a):
         return _promoted(Tensor(a), b)
     pair = _with_number(b, a)
     return None if pair is None else (pair[1], pair[0])
+
+
+def _is_operand(value: Any) -> bool:
+    """Whether a value is an array, and none of NumPy's that stands for a number."""
+    return on_device(value) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _promoted(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,9 +86,8 @@ def _with_number(tensor: Tensor, number: Any) -> tuple[Tensor, Any] | None:
 
 def mismatch(name: str, a: Any, b: Any) -> ValueError:
     """Return the error for shapes that do not broadcast."""
-    return ValueError(
-        f"{name}: shapes {np.shape(a)} and {np.shape(b)} do not broadcast"
-    )
+    shapes = [getattr(x, "shape", ()) for x in (a, b)]
+    return ValueError(f"{name}: shapes {shapes[0]} and {shapes[1]} do not broadcast")
 
 
 def argument_shape(edge: Any) -> tuple[int, ...]:
@@ -120,7 +126,7 @@ def unbroadcast(gradient: Array, shape: tuple[int, ...]) -> Array:
 
 def sum_over(x: Array, axes: tuple[int, ...]) -> Array:
     """Sum over axes, in float32 by the kernel: in blocks of fixed size."""
-    return axis_sum(x, axes) if x.dtype == FLOAT32 else np.asarray(x.sum(axis=axes))
+    return axis_sum(x, axes) if x.dtype == FLOAT32 else boxed(x.sum(axis=axes))
 
 
 def combine(kind: str, a: Any, b: Any, out: Array | None = None) -> Array:
@@ -135,10 +141,9 @@ def combine(kind: str, a: Any, b: Any, out: Array | None = None) -> Array:
     out : ndarray, optional
         C-contiguous; may be a or b.
     """
-    arrays = isinstance(a, np.ndarray) or isinstance(b, np.ndarray)
-    if arrays and a.dtype == FLOAT32 and b.dtype == FLOAT32:
+    if (is_array(a) or is_array(b)) and a.dtype == FLOAT32 and b.dtype == FLOAT32:
         return arithmetic(a, b, kind, out=out)
-    return np.asarray(getattr(np, kind)(a, b, out=out))
+    return boxed(getattr(np, kind)(a, b, out=out))
 
 
 def copied(x: Array) -> Array:

@@ -16,11 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import watch
+from tilewright.autograd.arrays import boxed, overwritable
 from tilewright.autograd.broadcasting import combine, copied
 from tilewright.autograd.function import Context
 from tilewright.autograd.tensor import Tensor
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import on_device
 
 Array = NDArray[Any]
+
+# The ones that the latest backward pass without a gradient began with.
+_ones: Array | None = None
 
 
 def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
@@ -31,6 +37,8 @@ def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
     ValueError
         If there is no gradient and the result has not one element, or the gradient
         has another shape.
+    TypeError
+        If the gradient is on another device.
     RuntimeError
         As `run_backward`.
     """
@@ -42,12 +50,17 @@ def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
                 f"element, got a tensor of shape {data.shape}; reduce it to a loss, "
                 "as by .sum() or .mean()"
             )
-        array = np.ones_like(data)
+        global _ones
+        _ones = array = np.ones_like(data)
         watch.keep(array)
     else:
         if isinstance(gradient, Tensor):
             gradient = gradient._data
-        array = np.asarray(gradient, dtype=data.dtype)
+        if on_device(gradient):
+            array = gradient.astype(data.dtype, copy=False)
+        else:
+            array = np.asarray(gradient, dtype=data.dtype)
+        devices.expect_same("backward", (data, array))
         if array.shape != data.shape:
             raise ValueError(
                 f"backward: gradient must have the tensor's shape {data.shape}, "
@@ -57,6 +70,14 @@ def start_backward(result: Tensor, gradient: Any, retain_graph: bool) -> None:
         _accumulate(result, array, False)
     else:
         run_backward(result._node, array, retain_graph)
+
+
+def is_one(gradient: Array) -> bool:
+    """Whether a gradient is known to be 1 without a look at it.
+
+    It is that of a loss that backward was called of; to look would wait for a GPU.
+    """
+    return gradient is _ones
 
 
 def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
@@ -133,8 +154,7 @@ def run_backward(root: Context, gradient: Array, retain_graph: bool) -> None:
 
 
 def _sum(total: Array, owned: bool, addend: Array) -> tuple[Array, bool]:
-    flags = total.flags
-    in_place = owned and flags.c_contiguous and flags.writeable
+    in_place = owned and overwritable(total)
     return combine("add", total, addend, total if in_place else None), True
 
 
@@ -144,12 +164,12 @@ def _accumulate(leaf: Tensor, array: Array, fresh: bool) -> None:
     if grad is not None:
         watch.report("a sum of gradients")
         data = grad._data
-        if data.flags.writeable and data.dtype == array.dtype:
+        if getattr(data.flags, "writeable", True) and data.dtype == array.dtype:
             np.add(data, array, out=data)
             grad._version.number += 1
             return
-        array, fresh = np.asarray(data + array), True
-    if not (fresh and array.flags.c_contiguous and array.flags.writeable):
+        array, fresh = boxed(data + array), True
+    if not (fresh and overwritable(array)):
         array = copied(array)
     leaf._grad = Tensor(array)
 

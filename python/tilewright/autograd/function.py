@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import watch
-from tilewright.autograd.arrays import Version
+from tilewright.autograd.arrays import Version, overwritable
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.tensor import Tensor
+from tilewright.kernels import devices
 
 Array = NDArray[Any]
 # What a backward function returns: one gradient per argument of forward.
@@ -91,8 +92,7 @@ class Context:
         dy : ndarray
             The gradient that backward was called with.
         """
-        flags = dy.flags
-        return dy if self.owns_dy and flags.c_contiguous and flags.writeable else None
+        return dy if self.owns_dy and overwritable(dy) else None
 
     def release(self) -> None:
         """Let go of everything that was kept for the backward pass."""
@@ -172,6 +172,11 @@ class Function:
         Returns
         -------
         Tensor
+
+        Raises
+        ------
+        TypeError
+            If arrays are on different devices; and whatever forward raises.
         """
         if watch.current is not None and not cls.kernels_only:
             watch.report(cls.__name__.lstrip("_"))
@@ -191,7 +196,12 @@ class Function:
             edges.append(edge)
         recording = recording and is_grad_enabled()
         ctx.needs_input_grad = tuple([recording and edge is not None for edge in edges])
-        y: Any = cls.forward(ctx, *arrays, **options)
+        try:
+            y: Any = cls.forward(ctx, *arrays, **options)
+        except TypeError:
+            # What CuPy and NumPy say of each other's arrays names no device.
+            devices.expect_same(cls.__name__.lstrip("_"), arrays)
+            raise
         if isinstance(y, np.generic):  # what NumPy makes of 0-dimensional results
             y = np.asarray(y)
 

@@ -7,11 +7,13 @@ an element several times, whose gradients are added up.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import (
     argument_shape,
     common_dtype,
@@ -20,6 +22,7 @@ from tilewright.autograd.broadcasting import (
 )
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.tensor import Tensor
+from tilewright.kernels.device_arrays import is_array, on_device
 
 Array = NDArray[Any]
 
@@ -35,7 +38,7 @@ def plain_index(index: Any) -> Any:
         index = index._data
     elif isinstance(index, list):
         index = np.asarray(index, dtype=None if index else np.intp)
-    if not isinstance(index, np.ndarray):
+    if not is_array(index):
         return index
     if index.dtype.kind in "iu" and index.ndim == 0:
         return int(index)
@@ -44,7 +47,47 @@ def plain_index(index: Any) -> Any:
 
 def _arrays_in(index: Any) -> list[Array]:
     parts = index if isinstance(index, tuple) else (index,)
-    return [part for part in parts if isinstance(part, np.ndarray)]
+    return [part for part in parts if is_array(part)]
+
+
+def added_at(shape: tuple[int, ...], index: Any, values: Array) -> Array:
+    """Return zeros to whose ``[index]`` values are added, equal places in order.
+
+    For arrays on a GPU, where CuPy's ``add.at`` adds by atomics, in any order: the
+    values are sorted by their place and summed in a segmented scan, whose order
+    depends on the places alone, and nothing waits for the GPU.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the result.
+    index
+        As for an array of that shape.
+    values : ndarray
+        Of the shape of such an array's ``[index]``.
+
+    References
+    ----------
+    W. D. Hillis and G. L. Steele, "Data Parallel Algorithms", CACM 29, 1986.
+    """
+    size = math.prod(shape)
+    places = np.arange(size, like=values).reshape(shape)[index].reshape(-1)
+    if not places.size:
+        return np.zeros(shape, values.dtype, like=values)
+    order = np.argsort(places, kind="stable")
+    places, sums = places[order], values.reshape(-1)[order]
+    reach = 1
+    while reach < places.size:
+        same = places[reach:] == places[:-reach]
+        sums = np.concatenate(
+            [sums[:reach], sums[reach:] + np.where(same, sums[:-reach], 0)]
+        )
+        reach *= 2
+    # The last of equal places has their sum; the others go to a place that is cut.
+    last = np.concatenate([places[1:] != places[:-1], np.ones_like(places[:1], bool)])
+    result = np.zeros(size + 1, values.dtype, like=values)
+    result[np.where(last, places, size)] = sums
+    return result[:-1].reshape(shape)
 
 
 def get_item(x: Tensor, index: Any) -> Tensor:
@@ -98,9 +141,13 @@ class GetItem(Function):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """Put the gradient in its place among zeros."""
-        dx = np.zeros(argument_shape(ctx.edges[0]), dy.dtype)
+        shape = argument_shape(ctx.edges[0])
         arrays = _arrays_in(ctx.index)
-        if all(array.dtype == bool for array in arrays) and len(arrays) < 2:
+        plain = all(array.dtype == bool for array in arrays) and len(arrays) < 2
+        if on_device(dy) and not plain:
+            return added_at(shape, ctx.index, dy)
+        dx = np.zeros(shape, dy.dtype, like=dy)
+        if plain:
             dx[ctx.index] = dy
         else:
             np.add.at(dx, ctx.index, dy)
@@ -120,8 +167,8 @@ class SetItem(Function):
             x[index] = value
         except ValueError:
             raise ValueError(
-                f"setitem: value of shape {np.shape(value)} does not fit the part, "
-                f"of shape {x[index].shape}"
+                f"setitem: value of shape {getattr(value, 'shape', ())} does not fit "
+                f"the part, of shape {x[index].shape}"
             ) from None
         except IndexError as error:
             raise IndexError(f"setitem: {error} (shape {x.shape})") from None
@@ -138,7 +185,7 @@ class SetItem(Function):
         dx = dvalue = None
         if edge_value is not None:
             shape = argument_shape(edge_value)
-            part = np.array(dy[ctx.index])
+            part = boxed(dy[ctx.index].copy())
             # NumPy lets a value have more axes than the part, of extent 1.
             excess = max(len(shape) - part.ndim, 0)
             dvalue = unbroadcast(part, shape[excess:]).reshape(shape)
@@ -201,11 +248,11 @@ class Where(Function):
         """Choose."""
         ctx.save_for_backward(condition)
         try:
-            return np.asarray(np.where(condition, a, b))
+            return boxed(np.where(condition, a, b))
         except ValueError:
             raise ValueError(
-                f"where: shapes {condition.shape}, {np.shape(a)} and {np.shape(b)} "
-                "do not broadcast"
+                f"where: shapes {condition.shape}, {getattr(a, 'shape', ())} and "
+                f"{getattr(b, 'shape', ())} do not broadcast"
             ) from None
 
     @staticmethod

@@ -20,6 +20,8 @@ from tilewright.autograd.function import Context, Function, Gradients, next_orde
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.indexing import SetItem, plain_index
 from tilewright.autograd.tensor import Tensor
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import on_device
 
 Array = NDArray[Any]
 
@@ -51,6 +53,7 @@ def update(function: type[Function], target: Tensor, other: Any) -> Tensor:
             f"{name}: {target._data.dtype.name} tensors cannot hold a quotient; use "
             "x = x / y"
         )
+    devices.expect_same(name, (target._data, _array(value)))
     _check_fits(name, target, _array(value))
     if not _to_record(name, target, value):
         watch.report(f"{name} in place")
@@ -63,7 +66,7 @@ def update(function: type[Function], target: Tensor, other: Any) -> Tensor:
         watch.report(f"{name} in place")
     before = _before_change(target, copy=function not in _LINEAR)
     result = function.apply(before, before if value is target else value)
-    if target._data.dtype == FLOAT32 and target._data.flags.aligned:
+    if target._data.dtype == FLOAT32 and getattr(target._data.flags, "aligned", True):
         kernels.copy(result._data, out=target._data)
     else:
         np.copyto(target._data, result._data)
@@ -79,13 +82,17 @@ def set_item(target: Tensor, index: Any, value: Any) -> None:
     RuntimeError
         If gradients are recorded and the target is, or shares memory with, a leaf
         that requires one.
+    TypeError
+        If target and value are on different devices.
     ValueError
         If the value does not fit the part, or the memory is read-only.
     IndexError
         If the index does not fit the shape.
     """
-    if not isinstance(value, (Tensor, np.ndarray, np.generic, bool, int, float)):
+    known = (Tensor, np.ndarray, np.generic, bool, int, float)
+    if not isinstance(value, known) and not on_device(value):
         value = Tensor(value)
+    devices.expect_same("setitem", (target._data, _array(value)))
     watch.report("setitem")
     recording = _to_record("setitem", target, value)
     index = plain_index(index)
@@ -132,7 +139,7 @@ def _storable(name: str, target: Tensor, promoted: Tensor, value: Any) -> Any:
 
 def _check_fits(name: str, target: Tensor, array: Any) -> None:
     shape = target._data.shape
-    given = np.shape(array)
+    given = getattr(array, "shape", ())
     if given in (shape, ()):
         return
     try:
@@ -148,7 +155,7 @@ def _check_fits(name: str, target: Tensor, array: Any) -> None:
 
 def _to_record(name: str, target: Tensor, value: Any) -> bool:
     """Whether the change must be recorded; raises where there must be none."""
-    if not target._data.flags.writeable:
+    if not getattr(target._data.flags, "writeable", True):
         raise ValueError(
             f"{name}: the tensor's memory is read-only (a broadcast view, or a "
             "read-only array); use .clone()"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
@@ -140,7 +141,7 @@ def _gradient_a(dy: Array, b: Array, shape: tuple[int, ...]) -> Array:
     if b.ndim == 2:
         return _product(_rows(dy), b.T).reshape(shape)
     if b.ndim == 1:
-        return np.asarray(dy[..., None] * b).reshape(shape)
+        return boxed(dy[..., None] * b).reshape(shape)
     if len(shape) == 1:
         da = np.matmul(dy[..., None, :], _swapped(b))
         return unbroadcast(da, (1, *shape)).reshape(shape)
@@ -157,10 +158,10 @@ def _gradient_b(dy: Array, a: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _check(a: Any, b: Any) -> None:
-    if not np.ndim(a) or not np.ndim(b):
+    if not a.ndim or not b.ndim:
         raise ValueError(
             "matmul: arguments must have at least 1 dimension, got shapes "
-            f"{np.shape(a)} and {np.shape(b)}"
+            f"{a.shape} and {b.shape}"
         )
     depth = b.shape[0] if b.ndim == 1 else b.shape[-2]
     if a.shape[-1] != depth:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import (
     FLOAT32,
     argument_shape,
@@ -20,8 +21,8 @@ from tilewright.autograd.broadcasting import (
 )
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.tensor import Tensor
-from tilewright.errors import BackendUnavailableError
-from tilewright.kernels import activation, activation_backward
+from tilewright.kernels import activation, activation_backward, devices
+from tilewright.kernels.device_arrays import device_of
 
 Array = NDArray[Any]
 
@@ -55,12 +56,14 @@ class Clone(Function):
 
 
 def to(x: Tensor, target: str | DTypeLike) -> Tensor:
-    """Return x as another dtype, or where it is for the device "cpu".
+    """Return x as another dtype, or on a device.
 
     Raises
     ------
     BackendUnavailableError
-        If another device is asked for.
+        If the device is not available here.
+    ValueError
+        If it is the name of no device.
     TypeError
         If the dtype is none of NumPy's, or not boolean, integer or float.
 
@@ -70,15 +73,28 @@ def to(x: Tensor, target: str | DTypeLike) -> Tensor:
     >>> tw.tensor([1.0]).to("cpu")
     tensor([1.])
     """
-    device = target.partition(":")[0] if isinstance(target, str) else ""
-    if device == "cpu":
-        return x
-    if device in ("cuda", "gpu"):
-        raise BackendUnavailableError(
-            f"to: {target!r} is not available: this version of tilewright has no GPU "
-            "part; tensors live on 'cpu'"
-        )
-    return astype(x, target)
+    if not devices.is_name(target):
+        return astype(x, target)
+    device = devices.checked("to", target)
+    return x if device_of(x._data) == device else ToDevice.apply(x, device=device)
+
+
+class ToDevice(Function):
+    """A copy on another device."""
+
+    gradient_memory = "new"
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, *, device: str) -> Array:
+        """Copy there."""
+        ctx.home = device_of(x)
+        return devices.moved(x, device)
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Gradients:
+        """Copy the gradient back."""
+        home: str = ctx.home
+        return devices.moved(dy, home)
 
 
 def astype(x: Tensor, dtype: DTypeLike) -> Tensor:
@@ -172,7 +188,7 @@ class Exp(Function):
     def forward(ctx: Context, x: Array) -> Array:
         """Exponentiate."""
         with np.errstate(all="ignore"):
-            y = np.asarray(np.exp(x))
+            y = boxed(np.exp(x))
         ctx.save_for_backward(y)
         return y
 
@@ -237,7 +253,7 @@ class Sqrt(Function):
     def forward(ctx: Context, x: Array) -> Array:
         """Take the root."""
         with np.errstate(all="ignore"):
-            y = np.asarray(np.sqrt(x))
+            y = boxed(np.sqrt(x))
         ctx.save_for_backward(y)
         return y
 
@@ -346,14 +362,14 @@ class Clip(Function):
         """Limit."""
         ctx.save_for_backward(x)
         ctx.limits = low, high
-        return np.asarray(np.clip(x, low, high))
+        return boxed(np.clip(x, low, high))
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
         """Dy where x lies within."""
         (x,) = ctx.saved
         low, high = ctx.limits
-        inside = np.ones(x.shape, bool) if low is None else np.asarray(x >= low)
+        inside = np.ones_like(x, bool) if low is None else boxed(x >= low)
         if high is not None:
             inside = inside & (x <= high)
         dx: Array = np.multiply(dy, inside, out=ctx.scratch(dy))
@@ -430,7 +446,7 @@ class Extremum(Function):
         ctx.save_for_backward(a, b)
         ctx.ufunc = ufunc
         try:
-            return np.asarray(ufunc(a, b))
+            return boxed(ufunc(a, b))
         except ValueError:
             raise mismatch(ufunc.__name__, a, b) from None
 

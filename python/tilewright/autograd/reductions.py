@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import axes
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import FLOAT32, argument_shape, combine, sum_over
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.autograd.pointwise import astype
@@ -209,7 +210,7 @@ class Extreme(Function):
     ) -> Array:
         """Search."""
         find = x.max if name == "max" else x.min
-        y = np.asarray(find(axis=axis, keepdims=keepdims))
+        y = boxed(find(axis=axis, keepdims=keepdims))
         ctx.axis = axis
         ctx.save_for_backward(x, y)
         return y
@@ -274,7 +275,7 @@ class Var(Function):
         freedom = count - correction
         divisor = x.dtype.type(freedom if freedom > 0 else np.nan)
         mean_ = x.sum(axis=axis, keepdims=True) / x.dtype.type(count or np.nan)
-        centred = np.asarray(x - mean_)
+        centred = boxed(x - mean_)
         ctx.axis, ctx.divisor = axis, divisor
         ctx.save_for_backward(centred)
         total = _total(np.square(centred), axis, keepdims)
@@ -284,6 +285,6 @@ class Var(Function):
     def backward(ctx: Context, dy: Array) -> Gradients:
         """``2 (x - mean) dy / (count - correction)``."""
         (centred,) = ctx.saved
-        scaled = np.asarray(dy * (dy.dtype.type(2) / ctx.divisor))
+        scaled = boxed(dy * (dy.dtype.type(2) / ctx.divisor))
         dx: Array = centred * _spread(scaled, centred.shape, ctx.axis)
         return dx

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from tilewright.autograd.arrays import Version, as_array
+from tilewright.autograd.arrays import Version, as_array, boxed
 from tilewright.autograd.exchange import Exchange
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import device_of, is_array, on_device
 
 if TYPE_CHECKING:
     from tilewright.autograd.function import Context
@@ -80,12 +82,15 @@ class Tensor(Exchange):
 
     @property
     def data(self) -> Array:
-        """The NumPy array itself; changes made through it are not noticed."""
+        """The array itself, NumPy's or on a GPU CuPy's.
+
+        Changes made through it are not noticed.
+        """
         return self._data
 
     @data.setter
     def data(self, array: Array) -> None:
-        if not isinstance(array, np.ndarray):
+        if not is_array(array):
             raise TypeError(f"data: must be a NumPy array, got {type(array).__name__}")
         array = as_array(array)
         if self._requires_grad and array.dtype.kind != "f":
@@ -163,6 +168,11 @@ class Tensor(Exchange):
         """NumPy's type of the elements."""
         return self._data.dtype
 
+    @property
+    def device(self) -> str:
+        """Where the elements are: ``"cpu"``, ``"cuda:0"`` and so on."""
+        return device_of(self._data)
+
     # The way out.
 
     def numpy(self) -> Array:
@@ -173,16 +183,23 @@ class Tensor(Exchange):
         RuntimeError
             If the tensor requires a gradient, which NumPy would lose unnoticed:
             write ``.detach().numpy()`` or ``.data``.
+        TypeError
+            If the tensor is on a GPU: write ``.to("cpu").numpy()``.
         """
         if self._requires_grad:
             raise RuntimeError(
                 "numpy: this tensor requires a gradient, which NumPy would lose; "
                 "use .detach().numpy()"
             )
+        if on_device(self._data):
+            raise TypeError(
+                f"numpy: this tensor is on {self.device}; copy it to the processor's "
+                'memory first, with .to("cpu")'
+            )
         return self._data
 
     def item(self) -> Any:
-        """The only element, as a Python number.
+        """The only element, as a Python number; a GPU is waited for.
 
         Raises
         ------
@@ -210,17 +227,21 @@ class Tensor(Exchange):
         return pointwise.clone(self)
 
     def to(self, target: str | DTypeLike) -> Tensor:
-        """The tensor as another dtype, or on a device.
+        """The tensor as another dtype, or on a device; gradients flow back.
 
         Parameters
         ----------
-        target : dtype or "cpu"
-            The tensor itself is returned where nothing changes.
+        target : dtype or device
+            ``"cpu"``, ``"cuda"`` (CuPy's current GPU) or ``"cuda:1"``. The tensor
+            itself is returned where nothing changes.
 
         Raises
         ------
         BackendUnavailableError
-            If a GPU is asked for: there is no GPU part yet.
+            If a GPU is asked for and it, its driver, CuPy or the CUDA kernels are
+            not here.
+        ValueError
+            If it is the name of no device.
         """
         return pointwise.to(self, target)
 
@@ -475,11 +496,11 @@ class Tensor(Exchange):
 
     def argmax(self, axis: int | None = None) -> Tensor:
         """Position of the greatest element; without gradient."""
-        return Tensor(np.asarray(self._data.argmax(axis)))
+        return Tensor(boxed(self._data.argmax(axis)))
 
     def argmin(self, axis: int | None = None) -> Tensor:
         """Position of the least element; without gradient."""
-        return Tensor(np.asarray(self._data.argmin(axis)))
+        return Tensor(boxed(self._data.argmin(axis)))
 
     # Changes of shape: shaping.py, indexing.py. Views where NumPy makes views.
 
@@ -529,6 +550,7 @@ def tensor(
     *,
     dtype: DTypeLike | None = None,
     requires_grad: bool = False,
+    device: str | None = None,
 ) -> Tensor:
     """Make a Tensor from a copy of the data.
 
@@ -539,6 +561,9 @@ def tensor(
         integers int64.
     dtype : dtype, optional
     requires_grad : bool, default False
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; by default where the data is, which for
+        anything but a CuPy array is the CPU.
 
     Returns
     -------
@@ -549,7 +574,9 @@ def tensor(
     TypeError
         If the data is not numeric, or is to require a gradient and is not float.
     ValueError
-        If lists are of unequal lengths.
+        If lists are of unequal lengths, or it is the name of no device.
+    BackendUnavailableError
+        If the device is not available here.
 
     Examples
     --------
@@ -560,9 +587,12 @@ def tensor(
     if isinstance(data, Tensor):
         data = data._data
     array = as_array(data)
+    here = array
+    if device is not None:
+        array = devices.moved(array, devices.checked("tensor", device))
     if dtype is not None:
         array = array.astype(dtype)
-    elif array is data or array.base is not None:
+    elif array is here and (array is data or array.base is not None):
         array = array.copy()
     return Tensor(array, requires_grad)
 

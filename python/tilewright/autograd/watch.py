@@ -50,15 +50,6 @@ def keep(array: NDArray[Any]) -> None:
         current.constants.append(array)
 
 
-def is_constant(array: NDArray[Any]) -> bool:
-    """Whether the elements of an array may decide what is computed.
-
-    While kernels are recorded they may not: the recording would stand for one of the
-    ways alone.
-    """
-    return current is None or any(array is known for known in current.constants)
-
-
 @contextlib.contextmanager
 def watching() -> Iterator[Watch]:
     """Watch inside of a ``with`` block."""

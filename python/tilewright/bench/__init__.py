@@ -13,6 +13,8 @@ from tilewright.bench.contestants import choose_peers as choose_peers
 from tilewright.bench.families import FAMILIES as FAMILIES
 from tilewright.bench.families import family as family
 from tilewright.bench.families import select as select
+from tilewright.bench.families import shrunk as shrunk
+from tilewright.bench.harness import expect_device as expect_device
 from tilewright.bench.harness import run as run
 from tilewright.bench.report import Report as Report
 from tilewright.bench.report import Result as Result

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench.arrays import double, normal
+from tilewright.bench import torch_tensors
+from tilewright.bench.arrays import double, library_of, normal
 from tilewright.bench.case import (
     Array,
     Case,
@@ -107,6 +108,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """As one writes it in NumPy, in place and with two temporaries."""
     lists = _lists(p, given)
+    xp: Any = library_of(lists[0][0])
     b1, b2 = BETAS
     root = float(np.sqrt(1 - b2**STEP))
     step_size = LR / (1 - b1**STEP)
@@ -121,10 +123,10 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
             square = grad * grad
             square *= 1 - b2
             v += square
-            np.sqrt(v, out=square)
+            xp.sqrt(v, out=square)
             square /= root
             square += EPS
-            np.divide(m, square, out=square)
+            xp.divide(m, square, out=square)
             square *= step_size
             param -= square
 
@@ -135,16 +137,16 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The fused kernel itself, or the optimizer with `foreach`."""
     import torch
 
-    lists = [[torch.from_numpy(a) for a in some] for some in _lists(p, given)]
+    lists = [[torch_tensors.tensor(a) for a in some] for some in _lists(p, given)]
     params, grads, exp_avg, exp_avg_sq = lists
     decay = p["weight_decay"]
 
     def outputs(_: Any) -> list[Array]:
-        return updated([[tensor.detach().numpy() for tensor in some] for some in lists])
+        return updated([[torch_tensors.array(t) for t in some] for some in lists])
 
     if variant == "fused":
         kernel: Any = torch._fused_adamw_ if decay else torch._fused_adam_
-        steps = [torch.tensor(float(STEP)) for _ in params]
+        steps = [torch_tensors.scalar(float(STEP)) for _ in params]
 
         def fused() -> None:
             kernel(
@@ -223,6 +225,7 @@ FAMILY = Family(
     contestants={
         "tilewright": tilewright,
         "numpy": by_numpy,
+        "cupy": by_numpy,
         "torch": torch,
         "jax": jax,
     },

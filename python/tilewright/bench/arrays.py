@@ -7,11 +7,15 @@ that history belongs to the operation under test alone.
 
 from __future__ import annotations
 
+import importlib
 import mmap
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from tilewright.bench.case import Array, Inputs
+from tilewright.kernels.device_arrays import on_device
 
 
 def mapped_copy(array: Array) -> Array:
@@ -102,6 +106,49 @@ def filters(rng: np.random.Generator, *shape: int) -> Array:
     (3, 3, 8, 16)
     """
     return normal(rng, *shape, scale=float(np.sqrt(2 / np.prod(shape[:-1]))))
+
+
+def library_of(array: Any) -> ModuleType:
+    """The library of an array: NumPy, or CuPy with its functions of the same names.
+
+    Parameters
+    ----------
+    array : numpy.ndarray or cupy.ndarray
+
+    Returns
+    -------
+    module
+
+    Examples
+    --------
+    >>> library_of(np.ones(1)).__name__
+    'numpy'
+    """
+    return importlib.import_module("cupy") if on_device(array) else np
+
+
+def host(array: Any) -> Array:
+    """A result as NumPy's array.
+
+    Parameters
+    ----------
+    array : numpy.ndarray, cupy.ndarray or scalar
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> host(np.float32(2)).shape
+    ()
+    """
+    moved: Array
+    if on_device(array):
+        moved = importlib.import_module("cupy").asnumpy(array)
+    else:
+        moved = np.asarray(array)
+    return moved
 
 
 def double(inputs: Inputs) -> Inputs:

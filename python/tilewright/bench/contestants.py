@@ -11,8 +11,13 @@ from tilewright.bench.case import Family
 from tilewright.extras import require
 
 OURS = "tilewright"
-# The extra of tilewright that installs a peer.
-PEERS = {"numpy": "", "torch": "peers", "jax": "jax"}
+# The extra of tilewright that installs a peer, by where it takes part. The simulator of
+# a GPU is for tests: what it takes is no time that a peer could be compared by.
+PEERS = {
+    "cpu": {"numpy": "", "torch": "peers", "jax": "jax"},
+    "cuda": {"cupy": "cuda", "torch": "peers"},
+    "cudasim": {},
+}
 
 # glibc gives every freed array above a threshold back to the system and faults it
 # in again at the next call, which decides half of a library's time. These keep the
@@ -45,11 +50,17 @@ class Contestant:
         Such as a memory layout; empty where there is but one way.
     tuned : bool
         Whether its allocator keeps freed memory; else it is as installed.
+    device : str
+        One of `PEERS`.
+    precision : str
+        Of products on a GPU.
     """
 
     library: str
     variant: str = ""
     tuned: bool = False
+    device: str = "cpu"
+    precision: str = "fp32"
 
     @property
     def name(self) -> str:
@@ -75,13 +86,17 @@ def installed(peer: str) -> bool:
     return importlib.util.find_spec(peer) is not None
 
 
-def choose_peers(named: Iterable[str] | None) -> tuple[str, ...] | None:
+def choose_peers(
+    named: Iterable[str] | None, device: str = "cpu"
+) -> tuple[str, ...] | None:
     """Check the peers that were asked for by name.
 
     Parameters
     ----------
     named : iterable of str, optional
         None: each family decides, among those installed.
+    device : str
+        Where they are to take part.
 
     Returns
     -------
@@ -97,18 +112,23 @@ def choose_peers(named: Iterable[str] | None) -> tuple[str, ...] | None:
     if named is None:
         return None
     peers = tuple(dict.fromkeys(named))
+    known = PEERS[device]
     for peer in peers:
-        if peer not in PEERS:
+        if peer not in known:
             raise ValueError(
-                f"bench: unknown peer {peer!r}; expected some of {', '.join(PEERS)}"
+                f"bench: unknown peer {peer!r} on {device}; expected "
+                f"{'some of ' + ', '.join(known) if known else 'none'}"
             )
         if not installed(peer):
-            require(peer, extra=PEERS[peer])
+            require(peer, extra=known[peer])
     return peers
 
 
 def contestants_of(
-    family: Family, peers: tuple[str, ...] | None = None
+    family: Family,
+    peers: tuple[str, ...] | None = None,
+    device: str = "cpu",
+    precision: str = "fp32",
 ) -> list[Contestant]:
     """tilewright, and each peer in each of its variants and states.
 
@@ -117,21 +137,24 @@ def contestants_of(
     family : Family
     peers : tuple of str, optional
         As `choose_peers` returns them.
+    device, precision : str
+        Where and how all compute. How the host allocates matters on the CPU alone.
 
     Returns
     -------
     list of Contestant
     """
     if peers is None:
-        peers = tuple(p for p in PEERS if installed(p) and p not in family.unasked)
+        known = PEERS[device]
+        peers = tuple(p for p in known if installed(p) and p not in family.unasked)
     return [
-        Contestant(OURS),
+        Contestant(OURS, device=device, precision=precision),
         *(
-            Contestant(peer, variant, tuned)
+            Contestant(peer, variant, tuned, device, precision)
             for peer in peers
             if peer in family.contestants
             for variant in family.variants.get(peer, ("",))
-            for tuned in (False, True)
+            for tuned in ((False, True) if device == "cpu" else (False,))
         ),
     ]
 
@@ -158,4 +181,7 @@ def environment(contestant: Contestant, threads: int) -> dict[str, str]:
         variables["TILEWRIGHT_BACKEND"] = "numpy"
     if contestant.library == "jax":
         variables["JAX_PLATFORMS"] = "cpu"
+    if contestant.library == "cupy":
+        # Its products of float32 arrays round no further than to tf32.
+        variables["CUPY_TF32"] = str(int(contestant.precision in ("tf32", "bf16")))
     return variables

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tilewright.bench.arrays import host
 from tilewright.bench.case import (
     Array,
     Inputs,
@@ -22,6 +23,7 @@ from tilewright.bench.torch_tensors import (
     from_nchw,
     from_oihw,
     image_tensor,
+    tensor,
     weight_tensor,
 )
 
@@ -61,7 +63,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
         return [*kernels.conv2d_backward_weight(x, dy, size, **options)]
 
     run = _chosen(p["operation"], forward, backward_input, backward_weight)
-    return Prepared(run, lambda outputs: outputs)
+    return Prepared(run, _on_host)
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -96,7 +98,11 @@ def _pooled(p: Parameters, given: Inputs) -> Prepared:
             )
         return found
 
-    return Prepared(run, lambda outputs: outputs)
+    return Prepared(run, _on_host)
+
+
+def _on_host(outputs: list[Array]) -> list[Array]:
+    return [host(output) for output in outputs]
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -110,7 +116,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     aten: Any = torch.ops.aten
     K = weight.shape[0]
     if p["operation"].startswith("pooled"):
-        return _torch_pooled(p, x, weight, torch.from_numpy(given["bias"]), dy, pair)
+        return _torch_pooled(p, x, weight, tensor(given["bias"]), dy, pair)
 
     def forward() -> list[Any]:
         return [aten.convolution(x, weight, None, *pair)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tilewright.bench.arrays import double, normal
+from tilewright.bench import torch_tensors
+from tilewright.bench.arrays import double, host, library_of, normal
 from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
 
 # (rows, columns), where it is from, in a quick run.
@@ -125,13 +127,13 @@ def _outputs(p: Parameters, x: Array) -> Callable[[Any], list[Array]]:
     """Masks differ with the generator: of dropout, share kept and mean scale."""
 
     def dropout(y: Any) -> list[Array]:
-        y = np.asarray(y)
+        y = host(y)
         kept = y != 0
         scale = np.abs(y[kept]).sum(dtype=np.float64)
-        scale /= np.abs(x[kept]).sum(dtype=np.float64)
+        scale /= np.abs(host(x)[kept]).sum(dtype=np.float64)
         return [np.array([kept.mean(), scale])]
 
-    return dropout if p["operation"] == "dropout" else lambda y: [np.asarray(y)]
+    return dropout if p["operation"] == "dropout" else lambda y: [host(y)]
 
 
 def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -159,10 +161,13 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
-    """As one writes it in NumPy, but gelu, whose erf NumPy lacks."""
+    """As one writes it in NumPy, but gelu, whose erf NumPy lacks; and in CuPy."""
     x, dy = given["x"], given.get("dy", given["x"])
+    xp: Any = library_of(x)
     kept = np.float32(1 / (1 - _DROPPED))
-    rng = np.random.default_rng(1)
+    rng = xp.random.default_rng(1)
+    if p["operation"].startswith("gelu") and xp is not np:
+        return _gelu_by_cupy(p, x, dy)
     if p["operation"].startswith("gelu"):
         from tilewright import kernels
 
@@ -181,17 +186,17 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
         return y
 
     def sigmoid() -> Array:
-        y = np.negative(x)
-        np.exp(y, out=y)
+        y: Array = xp.negative(x)
+        xp.exp(y, out=y)
         y += 1
-        return np.reciprocal(y, out=y)
+        return xp.reciprocal(y, out=y)  # type: ignore[no-any-return]
 
     run: dict[str, Callable[[], Array]] = {
-        "relu": lambda: np.maximum(x, 0),
-        "relu backward": lambda: np.multiply(dy, x > 0),
+        "relu": lambda: xp.maximum(x, 0),
+        "relu backward": lambda: xp.multiply(dy, x > 0),
         "sigmoid": sigmoid,
         "sigmoid backward": lambda: dy * x * (1 - x),
-        "tanh": lambda: np.tanh(x),
+        "tanh": lambda: xp.tanh(x),
         "tanh backward": lambda: dy * (1 - x * x),
         "dropout": dropout,
         "bias_gradient": lambda: x.sum(axis=0),
@@ -202,14 +207,31 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     return Prepared(run[p["operation"]], _outputs(p, x))
 
 
+def _gelu_by_cupy(p: Parameters, x: Any, dy: Any) -> Prepared:
+    """CuPy has the erf that NumPy lacks."""
+    cupy: Any = importlib.import_module("cupy")
+    erf = importlib.import_module("cupyx.scipy.special").erf
+    root, density = np.float32(np.sqrt(0.5)), np.float32(1 / np.sqrt(2 * np.pi))
+
+    def forward() -> Any:
+        return 0.5 * x * (1 + erf(x * root))
+
+    def backward() -> Any:
+        slope = 0.5 * (1 + erf(x * root))
+        return dy * (slope + x * density * cupy.exp(-0.5 * x * x))
+
+    run = backward if p["operation"].endswith("backward") else forward
+    return Prepared(run, _outputs(p, x))
+
+
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """PyTorch's kernels, called without the tape."""
     import torch
 
     aten: Any = torch.ops.aten
-    x = torch.from_numpy(given["x"])
-    dy = torch.from_numpy(given["dy"]) if "dy" in given else None
-    row = torch.from_numpy(given["row"]) if "row" in given else None
+    x = torch_tensors.tensor(given["x"])
+    dy = torch_tensors.tensor(given["dy"]) if "dy" in given else None
+    row = torch_tensors.tensor(given["row"]) if "row" in given else None
     run: dict[str, Callable[[], Any]] = {
         "relu": lambda: torch.relu(x),
         "relu backward": lambda: aten.threshold_backward(dy, x, 0),
@@ -225,7 +247,8 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
         "add row": lambda: x + row,
         "transpose": lambda: x.t().contiguous(),
     }
-    return Prepared(run[p["operation"]], _outputs(p, given["x"]))
+    outputs = _outputs(p, given["x"])
+    return Prepared(run[p["operation"]], lambda y: outputs(torch_tensors.array(y)))
 
 
 def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -277,6 +300,7 @@ FAMILY = Family(
     contestants={
         "tilewright": tilewright,
         "numpy": by_numpy,
+        "cupy": by_numpy,
         "torch": torch,
         "jax": jax,
     },

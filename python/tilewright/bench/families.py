@@ -78,6 +78,18 @@ def select(
     return cases
 
 
+def shrunk(case: Case) -> Case:
+    """A case of the same kind that any machine computes in a moment.
+
+    Examples
+    --------
+    >>> shrunk(select(["gemm"], match="vocabulary")[0]).name
+    '(37, 37, 37) vocabulary'
+    """
+    cases = family(case.family)
+    return cases.make(cases.shrink(case.parameters))
+
+
 def _matches(case: Case, words: list[str]) -> bool:
     text = f"{case.family} {case.group} {case.name}".lower()
     return all(word in text for word in words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
-from tilewright.bench.arrays import double, filters, normal
+from tilewright.bench import torch_tensors
+from tilewright.bench.arrays import double, filters, host, library_of, normal
 from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
 
 # (m, n, k), what it is, whether a quick run has it.
@@ -148,50 +150,57 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
     if p["bias"]:
         options["bias"] = given["bias"]
     if not options:
-        return Prepared(lambda: kernels.gemm(a, b), lambda y: [y])
-    return Prepared(lambda: kernels.gemm(a, b, **options), lambda y: [y])
+        return Prepared(lambda: kernels.gemm(a, b), lambda y: [host(y)])
+    return Prepared(lambda: kernels.gemm(a, b, **options), lambda y: [host(y)])
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
-    """NumPy's own multiplication, that is its BLAS; it has no erf for gelu."""
+    """NumPy's own multiplication, that is its BLAS, or CuPy's, that is cuBLAS."""
+    xp: Any = library_of(given["a"])
     a = given["a"].T if p["transpose_a"] else given["a"]
     b = given["b"].T if p["transpose_b"] else given["b"]
     bias = given.get("bias")
     if bias is None:
-        return Prepared(lambda: np.matmul(a, b), lambda y: [y])
-    if p["activation"] == "gelu":
+        return Prepared(lambda: xp.matmul(a, b), lambda y: [host(y)])
+
+    def gelu() -> Any:
+        y = xp.matmul(a, b)
+        y += bias
+        if xp is not np:
+            erf = importlib.import_module("cupyx.scipy.special").erf
+            return 0.5 * y * (1 + erf(y * np.float32(np.sqrt(0.5))))
         from tilewright import kernels
 
-        def gelu() -> Array:
-            with kernels.backend("numpy"):
-                return kernels.activation(a @ b + bias, "gelu")
+        with kernels.backend("numpy"):  # which has an erf; NumPy has none
+            return kernels.activation(y, "gelu")
 
-        return Prepared(gelu, lambda y: [y])
-
-    def fused() -> Array:
-        y: Array = np.matmul(a, b)
+    def fused() -> Any:
+        y = xp.matmul(a, b)
         y += bias
-        return np.maximum(y, 0, out=y) if _active(p) else y
+        return xp.maximum(y, 0, out=y) if _active(p) else y
 
-    return Prepared(fused, lambda y: [y])
+    run = gelu if p["activation"] == "gelu" else fused
+    return Prepared(run, lambda y: [host(y)])
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """`mm`, or `addmm` and the activation in place."""
     import torch
 
-    tensors = {name: torch.from_numpy(x) for name, x in given.items()}
+    tensors = {name: torch_tensors.tensor(x) for name, x in given.items()}
     a = tensors["a"].t() if p["transpose_a"] else tensors["a"]
     b = tensors["b"].t() if p["transpose_b"] else tensors["b"]
     bias = tensors.get("bias")
     if bias is None:
-        return Prepared(lambda: torch.mm(a, b), lambda y: [y.numpy()])
+        return Prepared(lambda: torch.mm(a, b), lambda y: [torch_tensors.array(y)])
     after = {
         "none": lambda y: y,
         "relu": torch.relu_,
         "gelu": torch.nn.functional.gelu,
     }[p["activation"]]
-    return Prepared(lambda: after(torch.addmm(bias, a, b)), lambda y: [y.numpy()])
+    return Prepared(
+        lambda: after(torch.addmm(bias, a, b)), lambda y: [torch_tensors.array(y)]
+    )
 
 
 def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -228,6 +237,7 @@ FAMILY = Family(
     contestants={
         "tilewright": tilewright,
         "numpy": by_numpy,
+        "cupy": by_numpy,
         "torch": torch,
         "jax": jax,
     },

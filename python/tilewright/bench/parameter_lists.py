@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tilewright.bench.arrays import host
 from tilewright.bench.case import Array, Inputs
 
 Shapes = list[list[int]]
@@ -103,7 +104,7 @@ def updated(lists: Sequence[Sequence[Array]]) -> list[Array]:
     [array([1., 0.])]
     """
     return [
-        np.concatenate([array.ravel() for array in arrays])
+        np.concatenate([host(array).ravel() for array in arrays])
         for arrays in (lists[0], *lists[2:])
     ]
 

@@ -42,8 +42,7 @@ def plot(report: Report, path: Path) -> None:
     _draw_ratios(right, rows)
     about = report.about
     figure.suptitle(
-        f"tilewright {about['version']} on {about['cpu']}, {about['isa']}, "
-        f"{about['threads']} threads, {about['date']}",
+        f"tilewright {about['version']} on {report.machine}, {about['date']}",
         fontsize=10,
     )
     figure.savefig(path, dpi=110)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench.arrays import activations, double, normal
+from tilewright.bench.arrays import activations, double, host, normal
 from tilewright.bench.case import (
     Array,
     Case,
@@ -125,7 +125,7 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
         return [y, kernels.avg_pool2d_backward(dy, x.shape, window, **options)]
 
     run = maximum if p["kind"] == "max" else average
-    return Prepared(run, lambda outputs: outputs)
+    return Prepared(run, lambda outputs: [host(output) for output in outputs])
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:

@@ -19,6 +19,16 @@ _TIMEOUT_SECONDS = 600.0
 _START = "from tilewright.bench.worker import main; main()"
 
 
+def _arguments(contestant: Contestant, threads: int) -> list[str]:
+    """What the worker reads from its command line."""
+    return [
+        contestant.library,
+        str(threads),
+        contestant.device,
+        contestant.precision,
+    ]
+
+
 class ContestantError(TilewrightError):
     """A contestant could not do what it was asked; the message says why."""
 
@@ -65,7 +75,7 @@ class Process:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command
-                or [sys.executable, "-c", _START, contestant.library, str(threads)],
+                or [sys.executable, "-c", _START, *_arguments(contestant, threads)],
                 cwd=folder,
                 env=variables,
                 stdin=subprocess.PIPE,

@@ -42,7 +42,9 @@ class Progress:
         """Show one result."""
         if result.case.family != self._family:
             self._family = result.case.family
-            self._print("", self._family, tables.columns(self.baseline is not None))
+            self._print(
+                "", self._family, tables.columns(report, self.baseline is not None)
+            )
         self._print(*tables.row(report, result, self.baseline))
 
     def close(self) -> None:

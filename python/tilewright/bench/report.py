@@ -115,6 +115,22 @@ class Report:
     results: list[Result] = field(default_factory=list)
 
     @property
+    def device(self) -> str:
+        """Where it ran: "cpu", "cuda" or "cudasim"."""
+        return str(self.about.get("device", "cpu"))
+
+    @property
+    def machine(self) -> str:
+        """What it ran on, in words."""
+        about = self.about
+        if self.device == "cuda":
+            return f"{about['gpu']['name']}, products at {about['precision']}"
+        if self.device == "cudasim":
+            return "SIMULATION of CUDA kernels on the CPU: no times of a GPU"
+        threads = f"{about['threads']} thread{'s' * (about['threads'] != 1)}"
+        return f"{about['cpu']}, {about['isa'] or 'no C++ kernels'}, {threads}"
+
+    @property
     def planned(self) -> int:
         """How many cases the run was to have."""
         return int(self.about.get("cases", len(self.results)))
@@ -206,9 +222,12 @@ class Report:
 
     def differences(self, other: Report) -> list[str]:
         """What makes times of two runs incomparable, in words."""
+        names = ("cpu", "threads", "isa")
+        if "cuda" in (self.device, other.device):
+            names = ("device", "gpu", "precision")
         return [
             f"{name} was {self.about.get(name)}, now {other.about.get(name)}"
-            for name in ("cpu", "threads", "isa")
+            for name in names
             if self.about.get(name) != other.about.get(name)
         ]
 

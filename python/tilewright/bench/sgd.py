@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tilewright.bench import torch_tensors
 from tilewright.bench.arrays import double, normal
 from tilewright.bench.case import (
     Array,
@@ -117,11 +118,11 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The fused kernel itself, or the optimizer with `foreach`."""
     import torch
 
-    lists = [[torch.from_numpy(a) for a in some] for some in _lists(p, given)]
+    lists = [[torch_tensors.tensor(a) for a in some] for some in _lists(p, given)]
     momentum = p["momentum"]
 
     def outputs(_: Any) -> list[Array]:
-        return updated([[tensor.detach().numpy() for tensor in some] for some in lists])
+        return updated([[torch_tensors.array(t) for t in some] for some in lists])
 
     if variant == "fused":
         kernel: Any = torch._fused_sgd_
@@ -194,6 +195,7 @@ FAMILY = Family(
     contestants={
         "tilewright": tilewright,
         "numpy": by_numpy,
+        "cupy": by_numpy,
         "torch": torch,
         "jax": jax,
     },

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench.arrays import normal
+from tilewright.bench import torch_tensors
+from tilewright.bench.arrays import host, library_of, normal
 from tilewright.bench.case import Array, Case, Family, Inputs, Parameters, Prepared
 
 # (rows, classes), where it is from, in a quick run.
@@ -103,22 +104,23 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
     logits, labels = given["logits"], given["labels"]
     if p["operation"] == "softmax":
-        return Prepared(lambda: kernels.softmax(logits), lambda y: [y])
+        return Prepared(lambda: kernels.softmax(logits), lambda y: [host(y)])
     return Prepared(
         lambda: kernels.softmax_cross_entropy(logits, labels),
-        lambda found: [np.asarray(value) for value in found],
+        lambda found: [host(value) for value in found],
     )
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """As one writes it in NumPy: few passes, all but two of them in place."""
     logits, labels = given["logits"], given["labels"]
-    rows = np.arange(p["rows"])
+    xp: Any = library_of(logits)
+    rows = xp.arange(p["rows"])
 
     def exponentials() -> tuple[Array, Array]:
         values = logits - logits.max(axis=1, keepdims=True)
         at_label = values[rows, labels] if p["operation"] == "both" else values[:, 0]
-        np.exp(values, out=values)
+        xp.exp(values, out=values)
         return values, at_label
 
     def softmax() -> Array:
@@ -129,14 +131,14 @@ def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:
     def both() -> tuple[Array, Array]:
         values, at_label = exponentials()
         sums = values.sum(axis=1, keepdims=True)
-        loss = np.mean(np.log(sums[:, 0]) - at_label)
+        loss = xp.mean(xp.log(sums[:, 0]) - at_label)
         values /= sums * np.float32(p["rows"])
         values[rows, labels] -= np.float32(1 / p["rows"])
         return loss, values
 
     if p["operation"] == "softmax":
-        return Prepared(softmax, lambda y: [y])
-    return Prepared(both, lambda found: [np.asarray(value) for value in found])
+        return Prepared(softmax, lambda y: [host(y)])
+    return Prepared(both, lambda found: [host(value) for value in found])
 
 
 def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -144,10 +146,12 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     import torch
 
     aten: Any = torch.ops.aten
-    logits, labels = (torch.from_numpy(given[n]) for n in ("logits", "labels"))
+    logits, labels = (torch_tensors.tensor(given[n]) for n in ("logits", "labels"))
     if p["operation"] == "softmax":
-        return Prepared(lambda: torch.softmax(logits, 1), lambda y: [y.numpy()])
-    one = torch.ones(())
+        return Prepared(
+            lambda: torch.softmax(logits, 1), lambda y: [torch_tensors.array(y)]
+        )
+    one = torch_tensors.scalar(1.0)
     mean, no_index = 1, -100
 
     def both() -> tuple[Any, Any]:
@@ -156,7 +160,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
         dlogs = aten.nll_loss_backward(one, logs, labels, None, mean, no_index, total)
         return loss, aten._log_softmax_backward_data(dlogs, logs, 1, torch.float32)
 
-    return Prepared(both, lambda found: [value.numpy() for value in found])
+    return Prepared(both, lambda found: [torch_tensors.array(y) for y in found])
 
 
 def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:
@@ -190,6 +194,7 @@ FAMILY = Family(
     contestants={
         "tilewright": tilewright,
         "numpy": by_numpy,
+        "cupy": by_numpy,
         "torch": torch,
         "jax": jax,
     },

@@ -25,8 +25,7 @@ def header(report: Report) -> list[str]:
     """
     about = report.about
     lines = [
-        f"{about['cpu']}, {about['isa'] or 'no C++ kernels'}, "
-        f"{about['threads']} thread{'s' * (about['threads'] != 1)}",
+        report.machine,
         f"tilewright {about['version']} ({about['backend']}), NumPy {about['numpy']}, "
         f"Python {about['python']}, {about['platform']}",
     ]
@@ -38,27 +37,47 @@ def header(report: Report) -> list[str]:
         lines.append(
             f"roofline: {report.roofline.flops / 1e9:.0f} GFLOP/s; copy GB/s: {copies}"
         )
-    lines.append(
-        "each ratio is the best peer's median time / ours: "
-        "peers as installed | in any state, allocator tuned or not"
-    )
+    if gpu := about.get("gpu"):
+        lines[1:1] = [
+            f"compute capability {gpu['compute_capability']}, "
+            f"{gpu['multiprocessors']} multiprocessors, "
+            f"{gpu['memory_bytes'] / 2**30:.0f} GiB, L2 {size_text(gpu['l2_bytes'])}; "
+            f"driver {gpu['driver']}, CUDA {gpu['runtime']}, CuPy {gpu['cupy']}",
+            f"host: {about['cpu']}",
+        ]
+        lines.append("times by CUDA events, the L2 cache overwritten before each call")
+        lines.append("each ratio is the best peer's median time / ours")
+    elif report.device == "cpu":
+        lines.append(
+            "each ratio is the best peer's median time / ours: "
+            "peers as installed | in any state, allocator tuned or not"
+        )
     return lines
 
 
-def columns(baseline: bool = False) -> str:
+def columns(report: Report, baseline: bool = False) -> str:
     """The line above the rows.
 
     Parameters
     ----------
+    report : Report
+        Whose device decides which ratios there are.
     baseline : bool
         Whether there is a column for the speedup over a baseline.
     """
     return _row(
         "case",
-        ("median", "minimum", "rate", "roof", "installed", "tuned"),
+        ("median", "minimum", "rate", "roof", *_states(report)),
         "before" if baseline else "",
         "best peer",
     )
+
+
+def _states(report: Report) -> dict[str, bool]:
+    """Columns of ratios: against peers in which of their states, tuned or not."""
+    if report.device == "cpu":
+        return {"installed": False, "tuned": True}
+    return {"ratio": False}
 
 
 def row(report: Report, result: Result, baseline: Report | None = None) -> list[str]:
@@ -82,8 +101,7 @@ def row(report: Report, result: Result, baseline: Report | None = None) -> list[
         _time(ours.minimum),
         _rate(result.case, ours.median, report.roofline),
         _share(result.case, ours.median, report.roofline),
-        _ratio(result.ratio(tuned=False)),
-        _ratio(result.ratio(tuned=True)),
+        *(_ratio(result.ratio(tuned=tuned)) for tuned in _states(report).values()),
     ]
     before = _ratio(baseline.speedup(result)) if baseline else ""
     best = f"{peer.name} {_time(peer.median)}" if peer else ""
@@ -105,27 +123,25 @@ def summary(report: Report, baseline: Report | None = None) -> list[str]:
     -------
     list of str
     """
-    before = None if baseline is None else "before"
-    lines = [_summary_row("geometric means", "cases", "installed", "tuned", before)]
+    before = [] if baseline is None else ["before"]
+    states = _states(report)
+    lines = [_summary_row("geometric means", "cases", [*states, *before])]
     for group, results in by_group(report.results).items():
-        installed, tuned = (
-            _ratio(geometric_mean(_known(r.ratio(tuned=state) for r in results)))
-            for state in (False, True)
-        )
+        cells = [
+            _ratio(geometric_mean(_known(r.ratio(tuned=tuned) for r in results)))
+            for tuned in states.values()
+        ]
         if baseline is not None:
             speedups = _known(baseline.speedup(result) for result in results)
-            before = _ratio(geometric_mean(speedups))
-        lines.append(_summary_row(group, str(len(results)), installed, tuned, before))
+            cells.append(_ratio(geometric_mean(speedups)))
+        lines.append(_summary_row(group, str(len(results)), cells))
     return lines
 
 
-def _summary_row(
-    group: str, cases: str, installed: str, tuned: str, before: str | None
-) -> str:
-    line = f"{group:{_NAME}}{cases:>7}{installed:>11}{tuned:>9}"
-    if before is not None:
-        line += f"{before:>9}"
-    return line
+def _summary_row(group: str, cases: str, cells: list[str]) -> str:
+    widths = (11, *(9 for _ in cells[1:]))
+    text = "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+    return f"{group:{_NAME}}{cases:>7}{text}"
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
@@ -134,7 +150,7 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 def _row(name: str, cells: Iterable[str], before: str, best: str) -> str:
     widths = (10, 10, 14, 7, 11, 9)
-    text = "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+    text = "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=False))
     if before:
         text += f"{before:>9}"
     return f"{name:{_NAME}}{text}   {best}".rstrip()

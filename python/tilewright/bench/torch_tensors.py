@@ -9,6 +9,67 @@ from tilewright.bench.case import Array
 
 LAYOUTS = ("nchw", "channels_last")
 
+_device = "cpu"
+
+
+def use_device(name: str) -> None:
+    """Choose where tensors are made in this process.
+
+    Parameters
+    ----------
+    name : str
+        As PyTorch names devices: "cpu" or "cuda".
+    """
+    global _device
+    _device = name
+
+
+def tensor(array: Array) -> Any:
+    """Tensor of an array: over its memory, or a copy on the GPU.
+
+    Parameters
+    ----------
+    array : ndarray
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    import torch
+
+    return torch.from_numpy(array).to(_device)
+
+
+def scalar(value: float) -> Any:
+    """Tensor of one number, where the others are.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    import torch
+
+    return torch.tensor(value, device=_device)
+
+
+def array(tensor: Any) -> Array:
+    """Array of a tensor, with its dimensions as they are.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+
+    Returns
+    -------
+    ndarray
+    """
+    host: Array = tensor.detach().cpu().numpy()
+    return host
+
 
 def image_tensor(images: Array, layout: str) -> Any:
     """Tensor (N, C, H, W) of images (N, H, W, C).
@@ -55,8 +116,8 @@ def from_nchw(tensor: Any) -> Array:
     -------
     ndarray
     """
-    array: Array = tensor.detach().numpy()
-    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+    images = array(tensor)
+    return images.transpose(0, 2, 3, 1) if images.ndim == 4 else images
 
 
 def from_oihw(tensor: Any) -> Array:
@@ -70,17 +131,17 @@ def from_oihw(tensor: Any) -> Array:
     -------
     ndarray
     """
-    array: Array = tensor.detach().numpy()
-    return array.transpose(2, 3, 1, 0)
+    return array(tensor).transpose(2, 3, 1, 0)
 
 
 def _in_layout(
-    array: Array, to_torch: tuple[int, ...], channels_last: tuple[int, ...], layout: str
+    images: Array,
+    to_torch: tuple[int, ...],
+    channels_last: tuple[int, ...],
+    layout: str,
 ) -> Any:
-    import torch
-
-    tensor_order = array.transpose(to_torch)
+    in_order = images.transpose(to_torch)
     if layout == "channels_last":
-        last = mapped_copy(tensor_order.transpose(channels_last))
-        return torch.from_numpy(last).permute(0, 3, 1, 2)
-    return torch.from_numpy(mapped_copy(tensor_order))
+        last = mapped_copy(in_order.transpose(channels_last))
+        return tensor(last).permute(0, 3, 1, 2)
+    return tensor(mapped_copy(in_order))

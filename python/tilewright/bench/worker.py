@@ -2,8 +2,9 @@
 
 It imports its library once and forks a child for each case, so that every case
 starts with a fresh allocator, fresh thread pools and no history, and a case that
-crashes takes nothing with it. Requests and replies are lines of JSON on the
-standard streams, one reply to each request:
+crashes takes nothing with it. On a GPU there is no such history, and starting is
+slow: there the process serves all cases itself, until one fails. Requests and replies
+are lines of JSON on the standard streams, one reply to each request:
 
     {"do": "case", ...}      -> {"outputs": [files]}  from the child, which lives on
     {"do": "measure", ...}   -> {"seconds": [per call], "calls": calls a sample}
@@ -29,7 +30,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from tilewright.bench import gpu
 from tilewright.bench.arrays import mapped_copy
+from tilewright.bench.case import Array
 from tilewright.bench.contestants import OURS
 from tilewright.bench.families import family
 from tilewright.kernels import dispatch, roofline
@@ -92,19 +95,63 @@ class Stopwatch:
 
 
 def main() -> None:
-    """Serve requests until the standard input closes: `worker LIBRARY THREADS`."""
-    library, threads = sys.argv[1], int(sys.argv[2])
+    """Serve requests until the standard input closes.
+
+    The command line is `worker LIBRARY THREADS DEVICE PRECISION`.
+    """
+    library, threads, device, precision = sys.argv[1:5]
     channel = Channel()
     try:
-        channel.send({"version": _load(library)})
+        version = _load(library)
+        machine = _Host(device) if device != "cuda" else gpu.Gpu(library, precision)
+        channel.send({"version": version})
+        if isinstance(machine, gpu.Gpu):
+            _serve_all(channel, library, machine, precision)
+        else:
+            _fork_for_each(channel, library, int(threads), machine)
     except Exception as error:
+        # Which is the last reply: a GPU is not trusted after a fault.
         traceback.print_exc()
         channel.send({"failure": _text(error)})
-        return
+
+
+class _Host:
+    """The CPU, or the simulator of a GPU on it."""
+
+    def __init__(self, device: str) -> None:
+        if device == dispatch.SIMULATOR:
+            dispatch.register_simulator()
+            dispatch.use(device)
+
+    def place(self, array: Array) -> Array:
+        """Copy to where malloc's history does not count."""
+        return mapped_copy(array)
+
+    def stopwatch(self, run: Callable[[], Any]) -> Stopwatch:
+        """A stopwatch for calls in this thread."""
+        return Stopwatch(run)
+
+
+def _serve_all(
+    channel: Channel, library: str, machine: gpu.Gpu, precision: str
+) -> None:
+    while request := channel.receive():
+        if request["do"] == "roofline":
+            channel.send(gpu.roofline(precision, request["seconds"]))
+            channel.receive()
+        else:
+            _serve_case(channel, library, request, machine)
+        machine.release()
+        channel.send({"done": True})
+
+
+def _fork_for_each(
+    channel: Channel, library: str, threads: int, machine: _Host
+) -> None:
     while request := channel.receive():
         child = os.fork()
         if child == 0:
-            _serve(channel, library, threads, request)
+            _serve(channel, library, threads, request, machine)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
@@ -122,7 +169,11 @@ def _load(library: str) -> str:
 
 
 def _serve(
-    channel: Channel, library: str, threads: int, request: dict[str, Any]
+    channel: Channel,
+    library: str,
+    threads: int,
+    request: dict[str, Any],
+    machine: _Host,
 ) -> None:
     """Be the child: serve one case and leave without returning."""
     status = 0
@@ -133,7 +184,7 @@ def _serve(
             channel.send(_roofline(request["sizes"], request["seconds"]))
             channel.receive()
         else:
-            _serve_case(channel, library, request)
+            _serve_case(channel, library, request, machine)
         # That was "end"; the parent answers it.
     except Exception as error:
         traceback.print_exc()
@@ -144,11 +195,16 @@ def _serve(
         os._exit(status)
 
 
-def _serve_case(channel: Channel, library: str, request: dict[str, Any]) -> None:
+def _serve_case(
+    channel: Channel,
+    library: str,
+    request: dict[str, Any],
+    machine: _Host | gpu.Gpu,
+) -> None:
     cases = family(request["family"])
     parameters = request["parameters"]
     inputs = {
-        name: mapped_copy(np.load(file, mmap_mode="r"))
+        name: machine.place(np.load(file, mmap_mode="r"))
         for name, file in request["inputs"].items()
     }
     prepared = cases.contestants[library](parameters, inputs, request["variant"])
@@ -160,14 +216,15 @@ def _serve_case(channel: Channel, library: str, request: dict[str, Any]) -> None
     del outputs
     channel.send({"outputs": files})
 
-    stopwatch = None
+    stopwatch: Stopwatch | gpu.EventStopwatch | None = None
     gc.collect()
     gc.disable()
     while (request := channel.receive() or {}).get("do") == "measure":
         if stopwatch is None:
-            stopwatch = Stopwatch(prepared.run)
+            stopwatch = machine.stopwatch(prepared.run)
         seconds = stopwatch.measure(request["seconds"])
         channel.send({"seconds": seconds, "calls": stopwatch.calls})
+    gc.enable()
 
 
 def _roofline(sizes: list[int], seconds: float) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilewright.cli.errors import UserError, user_errors
+from tilewright.kernels import checks
+from tilewright.kernels.dispatch import SIMULATOR
+from tilewright.kernels.matmul_precision import PRECISIONS
 
 if TYPE_CHECKING:
     from tilewright.bench import Report, Result
@@ -21,13 +24,25 @@ def bench(
     against: Annotated[
         str | None,
         typer.Option(
-            help="Peers, among numpy, torch and jax, with commas between them. "
-            "Default: those that are installed, and NumPy only where it has the "
-            "operation."
+            help="Peers, among numpy, torch and jax, on a GPU cupy and torch, with "
+            "commas between them. Default: those that are installed, and NumPy only "
+            "where it has the operation."
         ),
     ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="cpu, cuda (CuPy's current GPU), or cudasim (CUDA kernels on the CPU, "
+            "with tiny cases: times that mean nothing)."
+        ),
+    ] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option(help="Of products on a GPU: fp32, 3xtf32, tf32 or bf16."),
+    ] = "fp32",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="For all. Default: the physical cores.")
+        int | None,
+        typer.Option(min=1, help="For all, on the CPU. Default: the physical cores."),
     ] = None,
     match: Annotated[
         str, typer.Option("--filter", help="Only cases that hold all of these words.")
@@ -68,7 +83,8 @@ def bench(
             for case in cases:
                 typer.echo(f"{case.family}: {case.name}")
             return
-        peers = library.choose_peers(_words(against))
+        _check_choices(device, precision, threads)
+        peers = library.choose_peers(_words(against), device)
         before = library.Report.load(baseline) if baseline is not None else None
         # Minutes of measuring must not be lost for the want of a folder.
         for path in (json, plot):
@@ -77,6 +93,8 @@ def bench(
     if plot is not None:
         require("matplotlib", extra="bench")
 
+    if device == SIMULATOR:
+        cases = [library.shrunk(case) for case in cases]
     progress = reporting.make_progress(len(cases), before)
 
     def finished(report: Report, result: Result) -> None:
@@ -87,6 +105,8 @@ def bench(
         report = library.run(
             cases,
             threads=threads,
+            device=device,
+            precision=precision,
             peers=peers,
             rounds=rounds,
             seconds=seconds,
@@ -107,6 +127,17 @@ def bench(
         raise typer.Exit(130)
     if any(result.ours.failure for result in report.results):
         raise typer.Exit(1)
+
+
+def _check_choices(device: str, precision: str, threads: int | None) -> None:
+    from tilewright import bench as library
+
+    library.expect_device(device)
+    checks.choice("bench", "precision", precision, PRECISIONS)
+    if device == "cpu" and precision != "fp32":
+        raise UserError(f"--precision {precision} needs --device cuda")
+    if device != "cpu" and threads is not None:
+        raise UserError("--threads is for --device cpu")
 
 
 def _save(report: Report, path: Path | None) -> None:

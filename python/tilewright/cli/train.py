@@ -28,7 +28,11 @@ def train(
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
     lr: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
     backend: Annotated[
-        str | None, typer.Option(help="cpu or numpy. Default: the best there is.")
+        str | None,
+        typer.Option(help="cpu, numpy, or cuda. Default: the best on the CPU."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N. Default: cpu.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1)] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -48,10 +52,14 @@ def train(
     import tilewright as tw
     from tilewright.cli.choose_data import choose_data
     from tilewright.extras import require
+    from tilewright.kernels import devices
     from tilewright.models import model_entry
 
     with user_errors():
         entry = model_entry(model)
+        if backend == "cuda":
+            # It has CuPy's arrays, and not those that tw.use chooses for.
+            device, backend = device or "cuda", None
         if backend is not None:
             tw.use(backend)
         if threads is not None:
@@ -67,8 +75,10 @@ def train(
                 f"{chosen.train.x.shape[1:]}"
             )
         network = entry.build(len(chosen.classes))
+        if device is not None:
+            network.to(devices.checked("train", device))
         optimizer = tw.optim.Adam(network.parameters(), lr=lr)
-        where = _where()
+        where = _where(next(network.parameters()).device)
 
     typer.echo(
         f"data:  {chosen.name}: {len(chosen.train):,} training and "
@@ -89,22 +99,25 @@ def train(
             checkpoint_dir=out,
             resume=resume,
         )
-    if out is not None:
-        with user_errors():
-            _write(out, trainer, model, chosen, meter.joules)
     if history.interrupted:
         accuracy = trainer.evaluate(chosen.test)["accuracy"]
     else:
         accuracy = history.history["val_accuracy"][-1]
+    if out is not None:
+        with user_errors():
+            network.to("cpu")  # pictures are made of NumPy's arrays
+            _write(out, trainer, model, chosen, meter.joules, where)
     typer.echo(f"test accuracy: {accuracy:.4f}")
     if history.interrupted:
         raise typer.Exit(130)
 
 
-def _where() -> str:
+def _where(device: str) -> str:
     """The backend in use, in a few words."""
     from tilewright import info
 
+    if device != "cpu":
+        return f"the cuda backend ({device})"
     about = info()
     if about["backend"] != "cpu":
         return f"the {about['backend']} backend"
@@ -118,6 +131,7 @@ def _write(
     model: str,
     chosen: ChosenData,
     joules: float | None,
+    where: str,
 ) -> None:
     from tilewright.models import save_model
     from tilewright.train import write_report
@@ -137,7 +151,7 @@ def _write(
                 chosen.classes,
                 title=f"{model} on {chosen.name}",
                 subtitle=f"{len(chosen.train):,} training and {len(chosen.test):,} "
-                f"test images; on {_where()}",
+                f"test images; on {where}",
                 joules=joules,
             )
             names += ["history.png", "report.html"]

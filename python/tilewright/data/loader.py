@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from tilewright import random
 from tilewright.data.dataset import ArrayDataset, Batch
-from tilewright.kernels import checks, get_num_threads
+from tilewright.kernels import checks, devices, get_num_threads
 from tilewright.kernels.gather import gatherer
+from tilewright.kernels.upload import Uploader
 
 
 class DataLoader:
-    """Iterate over a data set in batches of NumPy arrays.
+    """Iterate over a data set in batches of arrays.
 
     The order of epoch k is a function of ``(seed, k)`` alone: a counter-based
     Philox generator is keyed with the seed and set to the epoch, so no epoch
@@ -48,6 +49,10 @@ class DataLoader:
         if the data set's transform is made of steps of `data.augmentation` alone and
         kernels may use more than one thread. Functions of one's own are then called
         from other threads, and not always in the order of the batches.
+    device : str, optional
+        Where batches are handed out. On a GPU they are CuPy's arrays: each is copied
+        from pinned memory, on a stream of its own, while the one before it is in
+        use. By default they stay where they are, in NumPy's arrays.
 
     Attributes
     ----------
@@ -62,7 +67,9 @@ class DataLoader:
         If `dataset` is not an `ArrayDataset`, or `batch_size` not an integer.
     ValueError
         If the data set is empty, `batch_size` is below 1, `drop_last` would leave
-        no batch, or `seed` or `workers` is out of range.
+        no batch, `seed` or `workers` is out of range, or `device` names none.
+    BackendUnavailableError
+        If the device is not available here.
 
     Examples
     --------
@@ -84,6 +91,7 @@ class DataLoader:
         drop_last: bool = False,
         seed: int | None = None,
         workers: int | None = None,
+        device: str | None = None,
     ) -> None:
         if not isinstance(dataset, ArrayDataset):
             raise TypeError(
@@ -111,6 +119,9 @@ class DataLoader:
             seed = int(random.generator().integers(2**63)) if shuffle else 0
         if not 0 <= seed < 2**64:
             raise ValueError(f"DataLoader: seed must be in [0, 2**64), got {seed}")
+        if device is not None:
+            device = devices.checked("DataLoader", device)
+        self.device = device
         self.dataset = dataset
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
@@ -173,6 +184,21 @@ class DataLoader:
         x : ndarray, shape (B, ...)
         y : ndarray, shape (B, ...)
         """
+        return self.on(self.device)
+
+    def on(self, device: str | None) -> Iterator[Batch]:
+        """Go through the pass that is due, with batches on a device.
+
+        Parameters
+        ----------
+        device : str or None
+            As for the class, in place of what was given there.
+
+        Yields
+        ------
+        x : ndarray, shape (B, ...)
+        y : ndarray, shape (B, ...)
+        """
         first, self._resume_at = self._resume_at, 0
         workers = self.workers
         if workers is None:
@@ -184,6 +210,8 @@ class DataLoader:
             batches = self._shuffled(first)
         else:
             batches = self._in_order(first)
+        if device not in (None, devices.CPU):
+            batches = self._uploaded(batches, devices.checked("DataLoader", device))
         for position, batch in enumerate(batches, first + 1):
             self.position = position
             yield batch
@@ -229,6 +257,24 @@ class DataLoader:
         finally:
             # Also where the pass is left, or a transform has failed.
             threads.shutdown(wait=True, cancel_futures=True)
+
+    def _uploaded(self, batches: Iterator[Batch], device: str) -> Iterator[Batch]:
+        """Each batch is copied while the one before it is in use."""
+        uploader = Uploader(device)
+        coming = None
+        try:
+            for batch in batches:
+                before, coming = coming, uploader.begin(batch)
+                if before is not None:
+                    x, y = before.finish()
+                    yield x, y
+            if coming is not None:
+                x, y = coming.finish()
+                yield x, y
+        finally:
+            # The loop may be left with a copy under way: its memory is in use.
+            if coming is not None:
+                coming.finish()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""

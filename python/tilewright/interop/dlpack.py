@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from tilewright.autograd import Tensor
+from tilewright.kernels import devices
 
 # Memory that the processor reads: plain, and pinned for a GPU (dlpack.h).
 _HOST_DEVICES = (1, 3)
+_CUDA_DEVICE = 2
 
 
 def from_dlpack(x: Any) -> Tensor:
@@ -21,7 +23,8 @@ def from_dlpack(x: Any) -> Tensor:
     Parameters
     ----------
     x : object with ``__dlpack__`` and ``__dlpack_device__``
-        Such as a PyTorch tensor that requires no gradient, or a NumPy array.
+        Such as a PyTorch tensor that requires no gradient, or a NumPy array. What
+        lies on an NVIDIA GPU stays there; CuPy's current stream waits for it.
 
     Returns
     -------
@@ -33,7 +36,9 @@ def from_dlpack(x: Any) -> Tensor:
     TypeError
         If it is no such object, or its elements are of a type that NumPy lacks.
     ValueError
-        If it is not in the memory of the processor.
+        If it is neither in the memory of the processor nor on an NVIDIA GPU.
+    BackendUnavailableError
+        If it is on a GPU, and CuPy or the CUDA kernels are not here.
     BufferError
         If its library does not hand it out, for instance because it requires a
         gradient.
@@ -58,10 +63,14 @@ def from_dlpack(x: Any) -> Tensor:
             f"{type(x).__name__}"
         )
     device = tuple(map(int, x.__dlpack_device__()))
+    if device[0] == _CUDA_DEVICE:
+        name = devices.checked("from_dlpack", f"cuda:{device[1]}")
+        with devices.on(name):
+            return Tensor(devices.cupy().from_dlpack(x))
     if device[0] not in _HOST_DEVICES:
         raise ValueError(
-            f"from_dlpack: x must be in the processor's memory, got DLPack device "
-            f"{device}; copy it there first"
+            f"from_dlpack: x must be in the processor's memory or on an NVIDIA GPU, "
+            f"got DLPack device {device}; copy it there first"
         )
     try:
         return Tensor(np.from_dlpack(x))

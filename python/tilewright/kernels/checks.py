@@ -17,6 +17,7 @@ import numpy as np
 from tilewright.kernels import dispatch
 from tilewright.kernels.backends.protocol import Array, Shape
 from tilewright.kernels.device_arrays import (
+    device_of,
     in_order,
     kind,
     may_share_memory,
@@ -123,7 +124,8 @@ def same_memory(op: str, name: str, value: Array, other: str, like: Array) -> No
     """Raise TypeError unless both arrays are NumPy's or both are CuPy's."""
     if on_device(value) != on_device(like):
         raise TypeError(
-            f"{op}: {name} must be {kind(like)} like {other}, got {kind(value)}"
+            f"{op}: {name} must be {kind(like)} like {other}, got {kind(value)} "
+            f"({other} is on {device_of(like)}, {name} on {device_of(value)})"
         )
 
 

@@ -19,9 +19,21 @@ def on_device(value: Any) -> bool:
     return kind.__name__ == "ndarray" and kind.__module__.partition(".")[0] == "cupy"
 
 
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array: NumPy's or CuPy's."""
+    return isinstance(value, np.ndarray) or on_device(value)
+
+
 def kind(value: Any) -> str:
     """Return whose array it is, for messages."""
     return "a CuPy array" if on_device(value) else "a NumPy array"
+
+
+def device_of(value: Any) -> str:
+    """Return where an array lies: ``"cpu"``, ``"cuda:0"`` and so on."""
+    if on_device(value):
+        return f"cuda:{value.device.id}"
+    return "cpu"
 
 
 def in_order(value: Array) -> bool:

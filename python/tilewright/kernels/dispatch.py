@@ -26,6 +26,7 @@ from tilewright.kernels.device_arrays import on_device
 
 AUTO = "auto"
 CUDA = "cuda"  # of CuPy arrays, and so no choice for NumPy's
+SIMULATOR = "cudasim"  # a backend of the tests, which nobody chooses to work with
 ENVIRONMENT_VARIABLE = "TILEWRIGHT_BACKEND"
 
 BACKENDS = "tilewright.kernels.backends"
@@ -56,6 +57,11 @@ def register(name: str, module: str) -> None:
     _modules[name] = module
     _routes.clear()
     _quick.clear()
+
+
+def register_simulator() -> None:
+    """Add the backend that runs CUDA kernels on the CPU."""
+    register(SIMULATOR, f"{BACKENDS}.{SIMULATOR}")
 
 
 def names() -> list[str]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from tilewright.autograd import Tensor
-from tilewright.kernels import checks
+from tilewright.kernels import checks, devices
 from tilewright.nn.types import Array, TensorLike
 from tilewright.random import generator
 
@@ -350,8 +350,8 @@ def _normal(mean: float, std: float, shape: tuple[int, ...]) -> Array:
 def _write(target: _Target, values: Array) -> _Target:
     """Overwrite, and let a graph that has saved the old values know."""
     if isinstance(target, Tensor):
-        target.data[...] = values
+        devices.assign(target.data, values)
         target._version.number += 1
     else:
-        target[...] = values
+        devices.assign(target, values)
     return target

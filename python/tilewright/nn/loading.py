@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tilewright.autograd import Tensor
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.types import Array
 
 
@@ -74,7 +76,7 @@ def load(
     if problems:
         raise ValueError(f"{op}: nothing was loaded; " + "; ".join(problems))
     for target, old, new in pairs:
-        old[...] = new
+        devices.assign(old, new)
         if isinstance(target, Tensor):
             target._version.number += 1
     return LoadResult(missing, unexpected)
@@ -82,7 +84,7 @@ def load(
 
 def _array(op: str, name: str, value: Any) -> Array:
     array = value.data if isinstance(value, Tensor) else value
-    if not isinstance(array, np.ndarray):
+    if not is_array(array):
         raise TypeError(
             f"{op}: {name} must be a NumPy array, got {type(value).__name__}"
         )
@@ -92,7 +94,7 @@ def _array(op: str, name: str, value: Any) -> Array:
 def _problem(name: str, new: Array, old: Array) -> str:
     if new.shape != old.shape:
         return f"{name} must have shape {old.shape}, got {new.shape}"
-    if not old.flags.writeable:
+    if not getattr(old.flags, "writeable", True):
         return f"{name} of the module is a read-only array"
     return ""
 

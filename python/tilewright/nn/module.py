@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tilewright.autograd import Tensor
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.loading import LoadResult, load
 from tilewright.nn.parameter import Parameter
 from tilewright.nn.types import Array
@@ -145,7 +147,7 @@ class Module:
         TypeError
             If it is no NumPy array.
         """
-        if not isinstance(array, np.ndarray):
+        if not is_array(array):
             raise TypeError(
                 f"register_buffer: {name} must be a NumPy array, "
                 f"got {type(array).__name__}"
@@ -272,8 +274,9 @@ class Module:
         Parameters
         ----------
         target : str or dtype
-            ``"cpu"``, or a dtype such as ``np.float64``, which parameters and
-            floating buffers take on; gradients are forgotten then.
+            ``"cpu"``, ``"cuda"`` or ``"cuda:1"``: parameters, their gradients and
+            buffers go there. Or a dtype such as ``np.float64``, which parameters
+            and floating buffers take on; gradients are forgotten then.
 
         Returns
         -------
@@ -284,8 +287,15 @@ class Module:
         ------
         TypeError
             If the dtype is not float32 or float64.
+        ValueError
+            If it is the name of no device.
         BackendUnavailableError
-            If the device is not available here.
+            If the device is not available here; nothing has then moved.
+
+        Notes
+        -----
+        The parameters stay the objects that they are, so that an optimizer made
+        before goes on with them; what it keeps for them follows at its next step.
 
         Examples
         --------
@@ -294,9 +304,8 @@ class Module:
         >>> nn.Linear(2, 2).to(np.float64).weight.dtype
         dtype('float64')
         """
-        if isinstance(target, str) and target not in ("float32", "float64"):
-            Tensor(np.zeros((), np.float32)).to(target)  # raises where it cannot
-            return self
+        if devices.is_name(target):
+            return self._to_device(devices.checked("to", target))
         dtype = np.dtype(target)
         if dtype.name not in ("float32", "float64"):
             raise TypeError(f"to: dtype must be float32 or float64, got {dtype}")
@@ -311,6 +320,28 @@ class Module:
                     setattr(module, name, buffer.astype(dtype))
         return self
 
+    def _to_device(self: _Self, device: str) -> _Self:
+        """Move parameters, gradients and buffers, all of them or on error none."""
+        found = [
+            (parameter, devices.moved(parameter.data, device), parameter.grad)
+            for parameter in self.parameters()
+        ]
+        grads = [None if grad is None else grad.to(device) for _, _, grad in found]
+        buffers = [
+            (module, name, devices.moved(module.__dict__[name], device))
+            for module in self.modules()
+            for name in module._buffers
+            if module.__dict__[name] is not None
+        ]
+        for (parameter, array, _), grad in zip(found, grads, strict=True):
+            if array is not parameter.data:
+                parameter.data = array
+                parameter.grad = grad
+        for module, name, array in buffers:
+            if array is not module.__dict__[name]:
+                setattr(module, name, array)
+        return self
+
     # State.
 
     def state_dict(self) -> dict[str, Array]:
@@ -319,7 +350,9 @@ class Module:
         Returns
         -------
         dict of str to ndarray
-            Copies, unlike PyTorch's: they stay as they are when training goes on.
+            NumPy's, wherever the model is: its weights are the same bits on every
+            device. Copies, unlike PyTorch's: they stay as they are when training
+            goes on.
 
         Examples
         --------
@@ -329,9 +362,7 @@ class Module:
         {'0.weight': (2, 3), '0.bias': (3,)}
         """
         return {
-            name: np.array(
-                value.data if isinstance(value, Tensor) else value, order="C"
-            )
+            name: devices.host_copy(value.data if isinstance(value, Tensor) else value)
             for name, value in self._state("")
         }
 
@@ -392,6 +423,13 @@ class Module:
         if extra:
             lines.insert(0, extra)
         return "\n  ".join([f"{name}(", *lines]) + "\n)"
+
+
+def device_of(module: Module) -> str:
+    """Where a module's parameters are, ``"cpu"`` where it has none."""
+    for parameter in module.parameters():
+        return parameter.device
+    return devices.CPU
 
 
 def _joined(prefix: str, name: str) -> str:

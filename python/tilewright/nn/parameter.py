@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tilewright.autograd import Tensor
+from tilewright.kernels.device_arrays import is_array, on_device
 from tilewright.nn.types import TensorLike
 
 
@@ -36,7 +37,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: TensorLike, requires_grad: bool = True) -> None:
         array = data.data if isinstance(data, Tensor) else data
-        if not isinstance(array, np.ndarray):
+        if not is_array(array):
             raise TypeError(
                 "Parameter: data must be a NumPy array or a Tensor, "
                 f"got {type(data).__name__}"
@@ -47,7 +48,11 @@ class Parameter(Tensor):
             )
         native = array.dtype.newbyteorder("=")
         # Contiguous and its own: what the kernels ask of an array they overwrite.
-        super().__init__(np.array(array, dtype=native, order="C"), requires_grad)
+        if on_device(array):
+            own = array.astype(native, order="C", copy=True)
+        else:
+            own = np.array(array, dtype=native, order="C")
+        super().__init__(own, requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

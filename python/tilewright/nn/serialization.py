@@ -18,6 +18,7 @@ import numpy as np
 from tilewright.atomic import write_atomic
 from tilewright.autograd import Tensor
 from tilewright.extras import require
+from tilewright.kernels.devices import to_host
 from tilewright.nn.module import Module
 from tilewright.nn.types import Array
 from tilewright.safetensors_file import open_safetensors
@@ -128,7 +129,7 @@ def _arrays(model: Any) -> dict[str, Array]:
     for name, value in model.items():
         if not isinstance(name, str):
             raise TypeError(f"save: names must be text, got {name!r}")
-        array = value.data if isinstance(value, Tensor) else value
+        array = to_host(value.data if isinstance(value, Tensor) else value)
         if not isinstance(array, np.ndarray):
             raise TypeError(
                 f"save: {name} must be a NumPy array or a Tensor, "

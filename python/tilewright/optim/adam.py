@@ -14,6 +14,7 @@ from tilewright.kernels import checks
 from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
 
 if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
 
 
@@ -108,7 +109,9 @@ class Adam(Optimizer):
             bias_correction=group["bias_correction"],
         )
 
-    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
         """Put a group's options and the step's number into a recorded call."""
         beta1, beta2 = group["betas"]
         replay.set_adam(

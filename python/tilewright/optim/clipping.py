@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -31,7 +32,8 @@ def clip_grad_norm_(
     Returns
     -------
     float
-        The norm before. Where it is not finite no gradient is changed.
+        The norm before; a GPU is waited for. Where it is not finite no gradient is
+        changed.
 
     Raises
     ------
@@ -104,10 +106,12 @@ def _norm(grads: list[Array], p: float) -> float:
     """Norm of all elements, added up in float64 in the order of the parameters."""
     with np.errstate(all="ignore"):
         if p == math.inf:
-            largest = [np.abs(grad).max(initial=0.0) for grad in grads]
-            return float(np.max(largest, initial=0.0))
-        powers = [float(np.sum(np.abs(grad.astype(np.float64)) ** p)) for grad in grads]
-    return float(sum(powers) ** (1 / p))
+            largest = [np.abs(grad).max() for grad in grads if grad.size]
+            return float(functools.reduce(np.maximum, largest, 0.0))
+        # One look at the sum of them: each would wait for a GPU.
+        powers = [np.sum(np.abs(grad.astype(np.float64)) ** p) for grad in grads]
+        total = float(sum(powers))
+    return float(total ** (1 / p))
 
 
 def _replace(grad: Tensor, values: Array) -> None:

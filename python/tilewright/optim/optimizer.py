@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import Tensor
-from tilewright.kernels import checks, inplace
-from tilewright.optim import saved
+from tilewright.kernels import capture, checks, devices, inplace
+from tilewright.optim import recorded, saved
 
 if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
 
 Array = NDArray[Any]
@@ -47,9 +48,12 @@ class Slot:
 
     def kept(self, names: tuple[str, ...], initial: float = 0.0) -> list[Array]:
         """The arrays of these names, `initial` where they are wanted first."""
+        data = self.tensor._data
         if len(self.arrays) != len(names):
-            data = self.tensor._data
             self.arrays = [np.full_like(data, initial, order="C") for _ in names]
+        elif names and type(self.arrays[0]) is not type(data):
+            device = self.tensor.device  # to which the model has been moved
+            self.arrays = [devices.moved(array, device) for array in self.arrays]
         return self.arrays
 
 
@@ -238,6 +242,8 @@ class Optimizer:
                 slot.step = update.step
                 # A graph that has saved the old values must not be used any more.
                 slot.tensor._version.number += 1
+        if capture.current is not None:
+            recorded.note(capture.current, self, updates)
 
     def _updates(self, group: Group, slots: list[Slot]) -> list[Update]:
         """Parameters with a gradient, apart by how often they were moved before."""
@@ -277,13 +283,15 @@ class Optimizer:
         """Move the parameters of an update."""
         raise NotImplementedError
 
-    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
         """Put a group's options and the step's number into a recorded kernel call.
 
         Parameters
         ----------
-        replay : Replay
-            Of :mod:`tilewright.kernels.recording`.
+        replay : Replay or Capture
+            Of :mod:`tilewright.kernels.recording` or `.capture`.
         index : int
             Of the call among those of this kernel.
         group : dict

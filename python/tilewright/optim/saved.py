@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.kernels import checks
+from tilewright.kernels import checks, devices
+from tilewright.kernels.device_arrays import is_array
 
 if TYPE_CHECKING:
     from tilewright.optim.optimizer import Group, Slot
@@ -30,7 +31,7 @@ def state_dict(
                 arrays = zip(kept, slot.kept(kept), strict=True)
                 state[number] = {
                     "step": slot.step,
-                    **{name: array.copy() for name, array in arrays},
+                    **{name: devices.host_copy(array) for name, array in arrays},
                 }
             number += 1
         saved_groups.append({**group, "params": list(range(first, number))})
@@ -108,7 +109,7 @@ def _state(
     for name in names:
         array = entry[name]
         what = f"{name} of parameter {number}"
-        if not isinstance(array, np.ndarray):
+        if not is_array(array):
             raise TypeError(
                 f"{op}: {what} must be a NumPy array, got {type(array).__name__}"
             )
@@ -120,5 +121,6 @@ def _state(
             raise TypeError(
                 f"{op}: {what} must be {slot.tensor.dtype.name}, got {array.dtype.name}"
             )
-        arrays.append(np.array(array, dtype=slot.tensor.dtype, order="C"))
+        new = np.array(devices.to_host(array), dtype=slot.tensor.dtype, order="C")
+        arrays.append(devices.moved(new, slot.tensor.device))
     return step, arrays

@@ -14,6 +14,7 @@ from tilewright.kernels import checks
 from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
 
 if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
 
 
@@ -98,7 +99,9 @@ class SGD(Optimizer):
             weight_decay=group["weight_decay"],
         )
 
-    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
         """Put a group's options into a recorded call."""
         replay.set_sgd(index, group["lr"], group["momentum"], group["weight_decay"])
 

@@ -17,7 +17,10 @@ from tilewright import random
 from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.watch import watching
+from tilewright.cuda.graphs import Graphed, graph
+from tilewright.errors import CaptureError
 from tilewright.kernels import recording
+from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
 from tilewright.train.losses import (
@@ -33,6 +36,7 @@ Array = NDArray[Any]
 Signature = tuple[Any, Any]
 
 _MOST_PLANS = 8
+_SEVERAL = "graphs take one array of inputs and one of targets"
 _NO_C_KERNELS = "float32 arrays do not go to the C++ kernels"
 
 
@@ -46,7 +50,8 @@ def compile_step(
     ones after it are replays, in which Python code of the model and of the loss does
     not run. After a change (of the model's attributes, of which
     arrays its parameters are, of options other than learning rates and the like) it
-    is recorded anew. What is more than kernels is not replayed, and
+    is recorded anew. On a GPU a step is captured in a CUDA graph, as by
+    `tw.cuda.graph`. What is more than kernels is not replayed, and
     `CompiledStep.reason` then says why: of operations on tensors the four of
     arithmetic, sums, means, joining and changes of shape are kernels.
 
@@ -113,6 +118,8 @@ class CompiledStep:
         self._known: dict[Signature, int | StepPlan | str] = {}
         self._timed = False
         self._times: list[KernelTime] = []
+        self._graphed: Graphed | None = None
+        self._uncapturable: str | None = None
 
     def __call__(self, x: Any, y: Any) -> Tensor:
         """Do one step.
@@ -136,6 +143,8 @@ class CompiledStep:
             As the model and the loss do; nothing has then changed.
         """
         x, y = _plain(x), _plain(y)
+        if on_device(flat(x)[0]):
+            return self._on_gpu(x, y)
         signature = _kind(x), _kind(y)
         known = self._known.get(signature, 0)
         if isinstance(known, StepPlan):
@@ -205,6 +214,30 @@ class CompiledStep:
         self.optimizer.step()
         self.outputs = arrays_of(outputs)
         return loss.detach()
+
+    def _on_gpu(self, x: Any, y: Any) -> Tensor:
+        """Do one step by a CUDA graph, where it can be captured."""
+        if type(x) is tuple or type(y) is tuple:
+            self.reason = _SEVERAL
+            return self.eager(x, y)
+        if self._uncapturable is not None:
+            self.reason = self._uncapturable
+            return self.eager(x, y)
+
+        def step(x: Array, y: Array) -> tuple[Tensor, Array]:
+            loss = self.eager(x, y)
+            return loss, self.outputs
+
+        if self._graphed is None:
+            self._graphed = graph(step)
+        try:
+            loss, self.outputs = self._graphed(x, y)
+        except CaptureError as error:
+            self.reason = self._uncapturable = str(error)
+            return self.eager(x, y)
+        self.reason = self._graphed.reason
+        result: Tensor = loss
+        return result
 
     def _record(self, x: Any, y: Any) -> tuple[StepPlan | str | int, Tensor]:
         """Do a step, and return what is known of it from now on."""
@@ -284,7 +317,10 @@ def _plain(value: Any) -> Any:
     """Arrays as kernels take them, so that these need no copies of their own."""
     if type(value) is tuple:
         return tuple(map(_plain, value))
-    array = np.ascontiguousarray(value.data if isinstance(value, Tensor) else value)
+    array = value.data if isinstance(value, Tensor) else value
+    if on_device(array):
+        return array
+    array = np.ascontiguousarray(array)
     if array.dtype == np.int32:
         return array.astype(np.int64)
     return array if array.flags.aligned else array.copy()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tilewright.autograd import Tensor
+from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import functional
 
 # Outputs and targets, each an array or a tuple of them, to the loss; or to a tuple
@@ -20,6 +21,11 @@ LOSSES: dict[str, LossFunction] = {
     "l1_loss": functional.l1_loss,
     "huber_loss": functional.huber_loss,
 }
+
+
+def value_of(loss: Tensor) -> Any:
+    """A loss as a number; on a GPU as CuPy's array, for that would be waited for."""
+    return loss._data if on_device(loss._data) else loss.item()
 
 
 def resolve_loss(caller: str, loss: str | LossFunction) -> LossFunction:

@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike
 
 from tilewright import random
 from tilewright.data import ArrayDataset, BatchStream, DataLoader
+from tilewright.kernels import devices
 from tilewright.nn import Module
+from tilewright.nn.module import device_of
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.history import History
 from tilewright.train.interrupt import StopRequest, stop_on_interrupt
-from tilewright.train.losses import arrays_of
+from tilewright.train.losses import arrays_of, value_of
 from tilewright.train.metrics import RunningMeans
 
 if TYPE_CHECKING:
@@ -46,8 +48,6 @@ class Run:
     inputs : tuple
         x and y of the latest batch, each an array or a tuple of them; only where a
         callback has `on_gradients`.
-    loss : float
-        Of the latest batch.
     held : bool
         Whether a callback has held back the step of the latest batch.
     rate : float
@@ -75,7 +75,7 @@ class Run:
         self.history = History()
         self.means = RunningMeans(trainer.metrics)
         self.inputs: tuple[Any, Any] = (None, None)
-        self.loss = float("nan")
+        self._loss: Any = float("nan")
         self.held = False
         self._validated = self._ended = False
         # Of the epoch under way: time before it was resumed, and since.
@@ -93,6 +93,11 @@ class Run:
     def optimizer(self) -> Optimizer:
         """The optimizer."""
         return self.trainer.optimizer
+
+    @property
+    def loss(self) -> float:
+        """Loss of the latest batch; a GPU is waited for."""
+        return float(self._loss)
 
     @property
     def batch(self) -> int:
@@ -180,9 +185,9 @@ class Run:
         self._seen, self._began = means.samples, time.perf_counter()
         for callback in self.callbacks:
             callback.on_epoch_begin(self)
-        for x, y in loader:
-            self.loss, outputs = step(x, y)
-            means.update(self.loss, outputs, y)
+        for x, y in batches_on(loader, device_of(trainer.model)):
+            self._loss, outputs = step(x, y)
+            means.update(self._loss, outputs, y)
             for hook in at_batch_end:
                 hook(self)
             if self.history.stopped:
@@ -245,8 +250,8 @@ class Run:
             Loss and metrics before the step.
         """
         means = RunningMeans(self.trainer.metrics)
-        self.loss, outputs = self._step()(x, y)
-        means.update(self.loss, outputs, y)
+        self._loss, outputs = self._step()(x, y)
+        means.update(self._loss, outputs, y)
         for callback in self.callbacks:
             callback.on_batch_end(self)
         return means.result()
@@ -257,11 +262,11 @@ class Run:
         """One step, with callbacks between the gradients and the optimizer."""
         self.inputs = x, y
         loss, outputs = self.trainer.gradients(x, y)
-        self.loss = loss.item()
+        self._loss = value_of(loss)
         self.held = any(callback.on_gradients(self) is False for callback in callbacks)
         if not self.held:
             self.trainer.optimizer.step()
-        return self.loss, arrays_of(outputs)
+        return self._loss, arrays_of(outputs)
 
     def state_dict(self) -> dict[str, Any]:
         """All that is needed to go on to the same bits, for `save_tree`."""
@@ -360,3 +365,26 @@ def as_loader(caller: str, data: Any, batch_size: int, shuffle: bool) -> Loader:
             f"an (x, y) pair, got {type(data).__name__}"
         )
     return DataLoader(data, batch_size=batch_size, shuffle=shuffle)
+
+
+def batches_on(loader: Any, device: str) -> Iterator[tuple[Any, Any]]:
+    """The batches of a loader where the model is, whatever device it has itself.
+
+    Parameters
+    ----------
+    loader : DataLoader or BatchStream
+    device : str
+        A checked name.
+    """
+    if device == devices.CPU and not getattr(loader, "device", None):
+        return iter(loader)
+    if isinstance(loader, BatchStream):
+        return ((_moved(x, device), _moved(y, device)) for x, y in loader)
+    batches: Iterator[tuple[Any, Any]] = loader.on(device)
+    return batches
+
+
+def _moved(value: Any, device: str) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_moved(each, device) for each in value)
+    return devices.moved(value, device)

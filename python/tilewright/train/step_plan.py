@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +15,8 @@ from tilewright.kernels import recording
 from tilewright.nn import Module
 from tilewright.nn.module import Structure
 from tilewright.optim import Optimizer
-from tilewright.optim.optimizer import Slot, Update
+from tilewright.optim.optimizer import Update
+from tilewright.optim.recorded import RecordedUpdate
 
 if TYPE_CHECKING:
     from tilewright.kernels.recording import Replay
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _data_of = attrgetter("_data")
-_requires_grad_of = attrgetter("_requires_grad")
-_arrays_of = attrgetter("arrays")
-_step_of = attrgetter("step")
 
 
 class KernelTime(NamedTuple):
@@ -35,41 +32,6 @@ class KernelTime(NamedTuple):
     kernel: str
     algorithm: str
     seconds: float
-
-
-class _Moved:
-    """The parameters that one recorded call of the optimizer's kernel moves."""
-
-    def __init__(self, update: Update, grads: list[Array]) -> None:
-        self.group = update.group
-        self.slots: list[Slot] = update.slots
-        self.tensors = [slot.tensor for slot in update.slots]
-        self.params = update.params
-        self.arrays = list(chain.from_iterable(map(_arrays_of, update.slots)))
-        self.grads = [Tensor(array) for array in grads]
-        self.note_options()
-
-    def note_options(self) -> None:
-        """The options in force from now on."""
-        self.options = _options(self.group)
-        self.values = list(self.group.values())
-
-    def replaced(self) -> bool:
-        """Whether parameters or their state are other arrays than were recorded."""
-        # This is done at every step: the loops are those of `map` and `all`.
-        arrays = list(chain.from_iterable(map(_arrays_of, self.slots)))
-        return not (
-            all(map(is_, map(_data_of, self.tensors), self.params))
-            and all(map(_requires_grad_of, self.tensors))
-            and len(arrays) == len(self.arrays)
-            and all(map(is_, arrays, self.arrays))
-            and len(set(map(_step_of, self.slots))) == 1
-        )
-
-    def options_are_new(self) -> bool:
-        """Whether an option may have been set."""
-        values = self.group.values()
-        return len(values) != len(self.values) or not all(map(is_, values, self.values))
 
 
 class StepPlan:
@@ -89,7 +51,7 @@ class StepPlan:
         model: Module,
         optimizer: Optimizer,
         replay: Replay,
-        moved: list[_Moved],
+        moved: list[RecordedUpdate],
         loss: Array,
         outputs: Any,
     ) -> None:
@@ -140,7 +102,8 @@ class StepPlan:
         kept_loss, *kept_outputs = kept[len(grads) :]
         moved = []
         for update in updates:
-            moved.append(_Moved(update, kept[: len(update.slots)]))
+            made = [Tensor(array) for array in kept[: len(update.slots)]]
+            moved.append(RecordedUpdate(update, made))
             del kept[: len(update.slots)]
         several = isinstance(outputs, tuple)
         last = tuple(kept_outputs) if several else kept_outputs[0]
@@ -157,22 +120,8 @@ class StepPlan:
         if not all(map(is_, map(_data_of, self._tensors), self._arrays)):
             return "a parameter's array has been replaced"
         for moved in self._moved:
-            if moved.replaced():
-                return "the optimizer's state has been replaced"
-            if moved.options_are_new():
-                options = _options(moved.group)
-                free = self._optimizer.recorded_options
-                if any(
-                    options[name] != moved.options[name]
-                    for name in options
-                    if name not in free
-                ):
-                    return "an option of the optimizer has changed"
-                self._optimizer.check_options(moved.group)
-                names = self._optimizer.state_names(moved.group)
-                if len(names) * len(moved.slots) != len(moved.arrays):
-                    return "an option of the optimizer has changed"
-                moved.note_options()
+            if (problem := moved.stale(self._optimizer)) is not None:
+                return problem
         return None
 
     def ready(self, x: Any, y: Any) -> bool:
@@ -205,11 +154,7 @@ class StepPlan:
         if forget:
             return times
         for moved in self._moved:
-            for slot, grad in zip(moved.slots, moved.grads, strict=True):
-                slot.step += 1
-                grad._version.number += 1
-                slot.tensor._grad = grad
-                slot.tensor._version.number += 1
+            moved.advance()
         return times
 
     def state(self) -> list[Array]:
@@ -231,10 +176,6 @@ class StepPlan:
 def flat(value: Any) -> tuple[Any, ...]:
     """The members of a tuple; anything else as a tuple of one."""
     return value if type(value) is tuple else (value,)
-
-
-def _options(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in group.items() if name != "params"}
 
 
 def _tensors(model: Module) -> list[Tensor]:

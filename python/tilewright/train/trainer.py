@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tilewright.autograd import Tensor, no_grad
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import Module, penalty
 from tilewright.nn.fusion import is_own
-from tilewright.nn.module import Structure
+from tilewright.nn.module import Structure, device_of
 from tilewright.nn.regularization import regularized
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks import Callback, Checkpoint, Progress
@@ -23,6 +25,7 @@ from tilewright.train.losses import (
     LossFunction,
     arrays_of,
     resolve_loss,
+    value_of,
     with_extras,
 )
 from tilewright.train.metrics import (
@@ -31,7 +34,8 @@ from tilewright.train.metrics import (
     RunningMeans,
     resolve_metrics,
 )
-from tilewright.train.run import Data, Run, as_loader
+from tilewright.train.run import Data, Run, as_loader, batches_on
+from tilewright.train.step_plan import flat
 
 _EVALUATION_BATCH = 256
 
@@ -52,6 +56,9 @@ class Trainer:
         Names such as ``"accuracy"``, ``"f1"``, ``"auc"``; a `train.metrics.Metric`; or
         functions of (outputs, targets), both NumPy arrays, that return one value a
         sample, shape (N,), or the mean over the batch.
+    device : str, optional
+        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``, where the model is moved to. By default
+        it stays where it is. Batches go where the model is.
 
     Attributes
     ----------
@@ -61,9 +68,11 @@ class Trainer:
     Raises
     ------
     ValueError
-        If a loss or a metric is unknown.
+        If a loss or a metric is unknown, or it is the name of no device.
     TypeError
         If a loss or a metric is neither a name nor callable.
+    BackendUnavailableError
+        If the device is not available here.
 
     Examples
     --------
@@ -87,8 +96,11 @@ class Trainer:
         optimizer: Optimizer,
         loss: str | LossFunction = "cross_entropy",
         metrics: Sequence[str | MetricFunction | Metric] = ("accuracy",),
+        device: str | None = None,
     ) -> None:
         function = self._penalized(resolve_loss("Trainer", loss))
+        if device is not None:
+            model.to(devices.checked("Trainer", device))
         self.model = model
         self.optimizer = optimizer
         self.history = History()
@@ -223,7 +235,7 @@ class Trainer:
         loader = as_loader("evaluate", data, batch_size, False)
         means = RunningMeans(self.metrics)
         with no_grad(), evaluating(self.model):
-            for x, y in loader:
+            for x, y in batches_on(loader, device_of(self.model)):
                 self._score(means, x, y)
         return means.result()
 
@@ -246,7 +258,7 @@ class Trainer:
     def _score(self, means: RunningMeans, x: Any, y: Any) -> None:
         outputs = self.model(self.prepare(x, False))
         loss, outputs = with_extras(self._loss(outputs, y), outputs)
-        means.update(loss.item(), arrays_of(outputs), y)
+        means.update(value_of(loss), arrays_of(outputs), y)
 
     def predict(
         self, x: ArrayLike, batch_size: int = _EVALUATION_BATCH
@@ -261,7 +273,8 @@ class Trainer:
         Returns
         -------
         ndarray, shape (N, ...)
-            What the model returns: logits, where it ends in a linear layer.
+            What the model returns: logits, where it ends in a linear layer. NumPy's,
+            wherever the model is.
 
         Raises
         ------
@@ -270,16 +283,17 @@ class Trainer:
         """
         if batch_size < 1:
             raise ValueError(f"predict: batch_size must be >= 1, got {batch_size}")
-        inputs = np.asarray(x)
+        inputs: Any = x if on_device(x) else np.asarray(x)
+        device = device_of(self.model)
         if inputs.ndim == 0:
             raise ValueError("predict: x must have a first axis over the samples")
         outputs: list[NDArray[Any]] = []
         with no_grad(), evaluating(self.model):
             # One (empty) batch for an empty x: the result still has its shape.
             for start in range(0, max(len(inputs), 1), batch_size):
-                batch = self.prepare(inputs[start : start + batch_size], False)
-                outputs.append(self.model(batch).data)
-        return np.concatenate(outputs)
+                batch = devices.moved(inputs[start : start + batch_size], device)
+                outputs.append(self.model(self.prepare(batch, False)).data)
+        return np.concatenate([devices.to_host(each) for each in outputs])
 
     def set_training(self) -> None:
         """Put the model into training mode, as each epoch does first."""
@@ -303,6 +317,8 @@ class Trainer:
     def train_batch(self, x: Any, y: Any) -> tuple[float, Any]:
         """One step of training.
 
+        A GPU is not waited for.
+
         Parameters
         ----------
         x, y : ndarray, shape (N, ...), or tuple of ndarray
@@ -310,6 +326,7 @@ class Trainer:
         Returns
         -------
         loss : float
+            On a GPU a CuPy array without axes.
         outputs : ndarray, shape (N, ...), or tuple of ndarray
             What the model returned, before its weights were changed; the next step
             overwrites it.
@@ -319,8 +336,12 @@ class Trainer:
         if number != Structure.number:
             compiles = self._own_loss and all(map(is_own, self.model.modules()))
             self._compiles = Structure.number, compiles
-        loss = self._step(x, y) if compiles else self._step.eager(x, y)
-        return loss.item(), self._step.outputs
+        # Graphs of a GPU have not run on hardware yet: compile_step makes them.
+        if compiles and not on_device(flat(x)[0]):
+            loss = self._step(x, y)
+        else:
+            loss = self._step.eager(x, y)
+        return value_of(loss), self._step.outputs
 
     def gradients(self, x: Any, y: Any) -> tuple[Tensor, Any]:
         """Half a step of training: the gradients, without the optimizer's part.

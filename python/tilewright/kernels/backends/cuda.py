@@ -7,35 +7,20 @@ it. CuPy's arrays come here by themselves.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import numpy as np
 
 from tilewright.extras import require
+from tilewright.kernels import cuda_extension
 from tilewright.kernels.backends.device import DeviceFunctions
 from tilewright.kernels.backends.device.arrays import Memory
 from tilewright.kernels.backends.protocol import Array, Shape
 from tilewright.kernels.device_arrays import on_device
 
-ABI = 1  # as in csrc/bindings/cuda/cuda.cpp
-
-try:
-    _cuda = importlib.import_module("tilewright._cuda")
-except ImportError as error:
-    raise ImportError(
-        f"the compiled extension tilewright._cuda does not load ({error}); install "
-        "tilewright from source where nvcc is, with "
-        "-Ccmake.define.TILEWRIGHT_CUDA=ON"
-    ) from error
-
-if _cuda.abi != ABI:
-    raise ImportError(
-        f"tilewright._cuda has the interface {_cuda.abi} and this tilewright "
-        f"needs {ABI}: install both from one version"
-    )
-if _reason := _cuda.unavailable_reason():
-    raise ImportError(_reason)
+_cuda = cuda_extension.load()
+if _missing := cuda_extension.missing(_cuda):
+    raise ImportError("; ".join(_missing))
 
 cupy = require("cupy", extra="cuda")
 
@@ -54,15 +39,22 @@ class DeviceArrays:
         Raises
         ------
         TypeError
-            If it is an array of another library.
+            If it is an array of another library, or on another device than CuPy's
+            current one.
         """
         if not on_device(array):
             raise TypeError(
                 f"cuda: all arrays must be CuPy arrays, got {type(array).__name__}; "
                 "move it with cupy.asarray"
             )
-        pointer: int = array.data.ptr  # type: ignore[attr-defined]
-        return pointer, array.nbytes
+        data: Any = array.data
+        if data.device_id != (current := cupy.cuda.runtime.getDevice()):
+            raise TypeError(
+                f"cuda: an array is on cuda:{data.device_id} and CuPy's current device "
+                f"is cuda:{current}; compute in `with cupy.cuda.Device("
+                f"{data.device_id}):`"
+            )
+        return data.ptr, array.nbytes
 
     def stream(self) -> int:
         """Return CuPy's current stream."""

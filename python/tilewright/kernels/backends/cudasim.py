@@ -16,6 +16,7 @@ import numpy as np
 from tilewright.kernels.backends.device import DeviceFunctions
 from tilewright.kernels.backends.device.arrays import Memory
 from tilewright.kernels.backends.protocol import Array, Shape
+from tilewright.kernels.cuda_extension import ABI
 
 try:
     _cudasim = importlib.import_module("tilewright._cudasim")
@@ -24,6 +25,12 @@ except ImportError as error:
         f"the simulator of CUDA kernels, tilewright._cudasim, does not load ({error}); "
         "build it with tools/build_cudasim"
     ) from error
+
+if _cudasim.abi != ABI:
+    raise ImportError(
+        f"tilewright._cudasim has the interface {_cudasim.abi}, and tilewright calls "
+        f"the interface {ABI}: build it again with tools/build_cudasim"
+    )
 
 
 class HostArrays:

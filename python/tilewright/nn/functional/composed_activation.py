@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.autograd import Tensor
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.types import Array, TensorLike
@@ -61,7 +62,7 @@ class _ComposedActivation(Function):
         ctx.kind = kind
         ctx.number = number
         with np.errstate(all="ignore"):
-            y = np.asarray(_FORWARD[kind](x, number), dtype=x.dtype)
+            y = boxed(_FORWARD[kind](x, number)).astype(x.dtype, copy=False)
         ctx.save_for_backward(x, y)
         return y
 

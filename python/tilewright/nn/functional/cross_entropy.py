@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from tilewright import kernels
-from tilewright.autograd import Tensor, watch
+from tilewright.autograd import Tensor
+from tilewright.autograd.arrays import boxed
 from tilewright.autograd.broadcasting import reshaped
+from tilewright.autograd.engine import is_one
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.types import Array, TensorLike
 
 
@@ -54,7 +57,7 @@ class _CrossEntropy(Function):
         if dy.ndim:
             return kernels.arithmetic(dlogits, dy[..., None], "multiply"), None, None
         # Of a loss that backward starts from: the common case, and no pass at all.
-        if watch.is_constant(dy) and dy == 1:
+        if is_one(dy):
             return dlogits, None, None
         return kernels.arithmetic(dlogits, dy, "multiply"), None, None
 
@@ -99,8 +102,8 @@ class _SoftCrossEntropy(Function):
         with np.errstate(all="ignore"):
             losses = -np.add.reduce(scores * target, axis=-1)
             if reduction == "none":
-                return np.asarray(losses)
-            return np.asarray(np.add.reduce(losses, axis=None) / ctx.divisor)
+                return boxed(losses)
+            return boxed(np.add.reduce(losses, axis=None) / ctx.divisor)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
@@ -185,7 +188,7 @@ def cross_entropy(
     if isinstance(class_weight, Tensor):
         class_weight = class_weight.data
     data: Any = target.data if isinstance(target, Tensor) else target
-    if isinstance(data, np.ndarray) and data.dtype.kind == "f":
+    if is_array(data) and data.dtype.kind == "f":
         if ignore_index is not None:
             raise ValueError(
                 "cross_entropy: ignore_index is for class numbers, the target is of "

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tilewright.autograd import Tensor
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.types import TensorLike
 
 
 def as_tensor(op: str, x: TensorLike) -> Tensor:
-    """Return a Tensor as it is, and one around a NumPy array.
+    """Return a Tensor as it is, and one around an array.
 
     Raises
     ------
@@ -18,7 +17,7 @@ def as_tensor(op: str, x: TensorLike) -> Tensor:
     """
     if isinstance(x, Tensor):
         return x
-    if not isinstance(x, np.ndarray):
+    if not is_array(x):
         raise TypeError(
             f"{op}: x must be a Tensor or a NumPy array, got {type(x).__name__}"
         )

@@ -10,6 +10,7 @@ from tilewright import kernels
 from tilewright.autograd import Tensor
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.types import Array, TensorLike
 
 
@@ -162,7 +163,7 @@ def _check(x: Array, weight: Any, bias: Any, running: Any, training: bool) -> No
     for name, value in zip(
         ("running_mean", "running_var"), running or (), strict=False
     ):
-        if not isinstance(value, np.ndarray) or value.shape != (C,):
+        if not is_array(value) or value.shape != (C,):
             raise ValueError(
                 f"{op}: {name} must be an array of shape {(C,)} for x of shape "
                 f"{x.shape}, got {getattr(value, 'shape', type(value).__name__)}"

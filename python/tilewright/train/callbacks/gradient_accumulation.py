@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import Tensor
+from tilewright.autograd.arrays import boxed
 from tilewright.kernels import checks
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.step_plan import flat
@@ -79,7 +79,7 @@ class GradientAccumulation(Callback):
             return False
         for parameter, total in zip(parameters, self._sums, strict=True):
             if total is not None:
-                mean = np.asarray(total / total.dtype.type(self._samples))
+                mean = boxed(total / total.dtype.type(self._samples))
                 parameter.grad = Tensor(mean)
         self._reset()
         return None

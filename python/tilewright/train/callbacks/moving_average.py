@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tilewright.kernels import checks
+from tilewright.kernels import checks, devices
+from tilewright.nn.module import device_of
 from tilewright.train.callbacks.callback import Callback
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class MovingAverage(Callback):
         """Begin with the weights as they are."""
         if not self._resumed:
             self._averages = [p.data.copy() for p in run.model.parameters()]
+        device = device_of(run.model)
+        self._averages = [devices.moved(array, device) for array in self._averages]
         self._resumed = False
         self._weights = None
 
@@ -99,7 +102,7 @@ class MovingAverage(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The averages."""
-        return {"averages": list(self._averages)}
+        return {"averages": [devices.to_host(array) for array in self._averages]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken."""

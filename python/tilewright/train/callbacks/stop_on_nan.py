@@ -9,6 +9,7 @@ import numpy as np
 
 from tilewright import random
 from tilewright.autograd import Tensor, no_grad
+from tilewright.kernels.device_arrays import is_array
 from tilewright.nn import Module
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.step_plan import flat
@@ -62,7 +63,7 @@ class StopOnNaN(Callback):
 def _first_bad_layer(run: Run) -> str:
     """Run the batch again, and say where the first bad number comes from."""
     x, _ = run.inputs
-    if not all(_finite(np.asarray(each)) for each in flat(x)):
+    if not all(_finite(each) for each in flat(x) if is_array(each)):
         return "the input is not finite"
     layers = [
         (name, module)

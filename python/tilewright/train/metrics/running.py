@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tilewright.kernels.device_arrays import on_device
+from tilewright.kernels.devices import to_host
 from tilewright.train.metrics.accuracy import TopKAccuracy, accuracy, binary_accuracy
 from tilewright.train.metrics.auc import AUC
 from tilewright.train.metrics.confusion import F1, Precision, Recall
@@ -15,6 +17,9 @@ from tilewright.train.metrics.metric import Metric
 
 # Outputs and targets of one batch -> one value a sample, or the batch's mean.
 MetricFunction = Callable[[Any, Any], Any]
+
+# How many batches wait on a GPU for metrics that NumPy computes.
+_MOST_WAITING = 32
 
 METRICS: dict[str, Callable[[], MetricFunction | Metric]] = {
     "accuracy": lambda: accuracy,
@@ -81,6 +86,18 @@ def resolve_metrics(
     return resolved
 
 
+def _runs_there(function: MetricFunction) -> bool:
+    """Whether a function takes CuPy's arrays, and its values are one a sample."""
+    return isinstance(function, TopKAccuracy) or function in (accuracy, binary_accuracy)
+
+
+def _total(value: Any, size: int) -> float:
+    """The sum over a batch of one value a sample, or of their mean."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return float(value.sum(dtype=np.float64))
+    return float(value) * size
+
+
 class RunningMeans:
     """Means over samples of the loss and of functions, and whole metrics.
 
@@ -113,32 +130,64 @@ class RunningMeans:
                 self._whole[name].reset()
             else:
                 self._functions[name] = metric
-        self._sums = dict.fromkeys(["loss", *self._functions], 0.0)
+        # On a GPU, arrays without axes.
+        self._sums: dict[str, Any] = dict.fromkeys(["loss", *self._functions], 0.0)
+        self._waiting: list[tuple[Any, Any]] = []
 
     def update(self, loss: float, outputs: Any, targets: Any) -> None:
         """Take in one batch.
 
+        Batches on a GPU are not waited for: sums stay there, and what is computed
+        with NumPy is so for some batches at a time.
+
         Parameters
         ----------
-        loss : float
+        loss : float, or CuPy array without axes
             Mean loss over the batch.
         outputs : ndarray, shape (N, ...), or tuple of ndarray
         targets : ndarray, shape (N, ...), or tuple of ndarray
         """
         size = len(targets[0] if isinstance(targets, tuple) else targets)
         self.samples += size
+        if on_device(outputs):
+            self._update_there(loss, outputs, targets, size)
+            return
         self._sums["loss"] += loss * size
         for name, function in self._functions.items():
-            value = function(outputs, targets)
-            if isinstance(value, np.ndarray) and value.ndim:
-                self._sums[name] += float(value.sum(dtype=np.float64))
-            else:
-                self._sums[name] += float(value) * size
+            self._sums[name] += _total(function(outputs, targets), size)
         for metric in self._whole.values():
             metric.update(outputs, targets)
 
+    def _update_there(self, loss: Any, outputs: Any, targets: Any, n: int) -> None:
+        """Take in one batch on a GPU."""
+        # In float64, as the sums of Python's floats are.
+        self._sums["loss"] = self._sums["loss"] + loss.astype(np.float64) * n
+        for name, function in self._functions.items():
+            if _runs_there(function):
+                total = function(outputs, targets).sum(dtype=np.float64)
+                self._sums[name] = self._sums[name] + total
+        if self._whole or not all(map(_runs_there, self._functions.values())):
+            # Copies: the next step may overwrite the model's outputs.
+            self._waiting.append((outputs.copy(), targets.copy()))
+            if len(self._waiting) == _MOST_WAITING:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Wait for what is on a GPU."""
+        self._sums = {name: float(total) for name, total in self._sums.items()}
+        waiting, self._waiting = self._waiting, []
+        for pair in waiting:
+            outputs, targets = map(to_host, pair)
+            for name, function in self._functions.items():
+                if not _runs_there(function):
+                    total = _total(function(outputs, targets), len(targets))
+                    self._sums[name] += total
+            for metric in self._whole.values():
+                metric.update(outputs, targets)
+
     def result(self) -> dict[str, float]:
         """Values so far; NaN before the first sample."""
+        self._settle()
         if not self.samples:
             return dict.fromkeys(self._names, float("nan"))
         values = {name: total / self.samples for name, total in self._sums.items()}
@@ -147,11 +196,13 @@ class RunningMeans:
 
     def means(self) -> dict[str, float]:
         """What of `result` costs nothing: the means, for a report within an epoch."""
+        self._settle()
         samples = self.samples or float("nan")
         return {name: total / samples for name, total in self._sums.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """Sums and count, and what metrics have gathered; exact."""
+        self._settle()
         state: dict[str, Any] = {"samples": self.samples, "sums": dict(self._sums)}
         if self._whole:
             state["metrics"] = {n: m.state_dict() for n, m in self._whole.items()}
@@ -176,6 +227,7 @@ class RunningMeans:
                 f"RunningMeans: the saved state is of {sorted(found)}, "
                 f"expected {sorted(expected)}"
             )
+        self._waiting = []
         self.samples = state["samples"]
         self._sums = dict(state["sums"])
         for name, metric in self._whole.items():

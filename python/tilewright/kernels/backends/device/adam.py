@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tilewright.kernels import capture
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
 
@@ -26,9 +27,17 @@ class Adam(Adapter):
     ) -> None:
         """Move parameters by one step of Adam, and update the moments."""
         memory = self._memory
-        self._extension.adam_step(
+        tensors = (
             [array.size for array in params], [memory(array) for array in params],
             [memory(array) for array in grads], [memory(array) for array in exp_avg],
-            [memory(array) for array in exp_avg_sq], step, lr, beta1, beta2, eps,
-            weight_decay, decoupled, bias_correction, self._arrays.stream(),
+            [memory(array) for array in exp_avg_sq],
         )  # fmt: skip
+        free = step, lr, beta1, beta2, eps, weight_decay
+        fixed = decoupled, bias_correction
+        if capture.current is None:
+            self._extension.adam_step(*tensors, *free, *fixed, self._arrays.stream())
+            return
+        place = capture.current.step_coefficients(
+            "adam_step", self._extension.adam_coefficients, free, fixed
+        )
+        self._extension.adam_step_from(*tensors, memory(place), self._arrays.stream())

@@ -10,6 +10,17 @@ from tilewright.kernels.matmul_precision import matmul_precision
 class Gemm(Adapter):
     """The family's functions."""
 
+    def choose_tensor_core_algorithm(self, name: str) -> None:
+        """Take products on tensor cores in one way, for tests.
+
+        Parameters
+        ----------
+        name
+            ``"automatic"``, ``"mma_sync"`` or ``"hopper"`` (``wgmma``), which fails
+            in a product where the GPU is none.
+        """
+        self._extension.choose_tensor_core_algorithm(name)
+
     def gemm(
         self,
         a: Array,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tilewright.kernels import capture
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
 
@@ -22,9 +23,16 @@ class Sgd(Adapter):
         """Move parameters by one step of gradient descent."""
         memory = self._memory
         buffers = momentum_buffers
-        self._extension.sgd_step(
+        tensors = (
             [array.size for array in params], [memory(array) for array in params],
             [memory(array) for array in grads],
             None if buffers is None else [memory(array) for array in buffers],
-            lr, momentum, nesterov, weight_decay, self._arrays.stream(),
         )  # fmt: skip
+        free = lr, momentum, weight_decay
+        if capture.current is None:
+            self._extension.sgd_step(*tensors, *free, nesterov, self._arrays.stream())
+            return
+        place = capture.current.step_coefficients(
+            "sgd_step", self._extension.sgd_coefficients, free, (nesterov,)
+        )
+        self._extension.sgd_step_from(*tensors, memory(place), self._arrays.stream())

@@ -1,0 +1,1 @@
+"""The CUDA kernels of tilewright, compiled: tilewright/kernels/cuda_extension.py."""
