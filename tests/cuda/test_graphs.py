@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from test_training import OPTIMIZERS, rows, small
 
 import tilewright as tw
 from tilewright import data, nn, optim, random
+from tilewright.cuda import availability, graphs
 from tilewright.errors import CaptureError
 
 Maker = Callable[[Any], optim.Optimizer]
@@ -218,3 +220,9 @@ def test_compiled_steps(cupy: ModuleType, name: str) -> None:
         assert step.reason is None
     else:
         assert "RMSprop.step cannot be part of a CUDA graph" in str(step.reason)
+
+
+def test_examples() -> None:
+    for module in (availability, graphs):
+        result = doctest.testmod(module)
+        assert result.failed == 0 and result.attempted

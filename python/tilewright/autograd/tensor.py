@@ -181,7 +181,7 @@ class Tensor(Exchange):
             If the tensor requires a gradient, which NumPy would lose unnoticed:
             write ``.detach().numpy()`` or ``.data``.
         TypeError
-            If the tensor is on a GPU: write ``.to("cpu").numpy()``.
+            If it is on a GPU: write ``.to("cpu").numpy()``.
         """
         if self._requires_grad:
             raise RuntimeError(
@@ -189,9 +189,7 @@ class Tensor(Exchange):
                 "use .detach().numpy()"
             )
         if on_device(self._data):
-            raise TypeError(
-                f'numpy: this tensor is on {self.device}; copy it with .to("cpu")'
-            )
+            raise TypeError(f'numpy: tensor is on {self.device}; use .to("cpu")')
         return self._data
 
     def item(self) -> Any:
