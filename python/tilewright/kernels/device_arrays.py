@@ -29,10 +29,10 @@ def kind(value: Any) -> str:
     return "a CuPy array" if on_device(value) else "a NumPy array"
 
 
-def device_of(value: Array) -> str:
+def device_of(value: Any) -> str:
     """Return where an array lies: ``"cpu"``, ``"cuda:0"`` and so on."""
     if on_device(value):
-        return f"cuda:{value.device.id}"  # type: ignore[union-attr]
+        return f"cuda:{value.device.id}"
     return "cpu"
 
 

@@ -229,7 +229,7 @@ class Trainer:
         """
         if batch_size < 1:
             raise ValueError(f"predict: batch_size must be >= 1, got {batch_size}")
-        inputs = x if on_device(x) else np.asarray(x)
+        inputs: Any = x if on_device(x) else np.asarray(x)
         device = device_of(self.model)
         if inputs.ndim == 0:
             raise ValueError("predict: x must have a first axis over the samples")

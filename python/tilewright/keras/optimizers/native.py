@@ -16,6 +16,7 @@ from tilewright import optim
 from tilewright.optim.optimizer import Group, Update
 
 if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
 
 Array = NDArray[Any]
@@ -28,7 +29,9 @@ class KerasAdam(optim.Adam):
         """Move the parameters of an update."""
         super().run_kernel(update._replace(group=_shifted(update.group, update.step)))
 
-    def set_recorded(self, replay: Replay, index: int, group: Group, step: int) -> None:
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
         """Put a group's options and the step's number into a recorded call."""
         super().set_recorded(replay, index, _shifted(group, step), step)
 
