@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import host_streams
@@ -408,6 +409,7 @@ def module() -> types.ModuleType:
     world = World()
     cupy: Any = types.ModuleType("cupy")
     cupy.__version__ = "0 (simulated)"
+    cupy.__spec__ = ModuleSpec("cupy", None)
     cupy.ndarray = ndarray
     cupy.empty, cupy.asarray, cupy.asnumpy = empty, asarray, asnumpy
     cupy.from_dlpack = lambda array: array.__dlpack__()[1]
