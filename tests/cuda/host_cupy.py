@@ -322,6 +322,8 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):  # noqa: N801
         return format(self.item(), text)
 
     def set(self, host: np.ndarray, stream: Any = None) -> None:
+        if world.graph is not None:
+            raise OrderError("a graph would read host memory at each run")
         if not isinstance(host, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if (self.dtype, self.shape) != (host.dtype, host.shape):
@@ -385,13 +387,18 @@ def alloc_pinned_memory(size: int) -> Any:
     return memoryview(buffer)
 
 
-def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel's launch, which a graph may be capturing."""
+def launched(name: str, value: Any) -> Any:
+    """What is in the extension: of functions that launch kernels, what graphs note."""
+    if not callable(value) or name.startswith("_") or name.endswith("_coefficients"):
+        return value
 
-    @functools.wraps(function)
-    def call(*args: Any) -> None:
-        # What the call is about to be given is checked by the binding when it runs.
-        world.run(functools.partial(function, *args))
+    def call(*args: Any) -> Any:
+        if world.graph is None:
+            world.stream.count += 1
+            return value(*args)
+        # What it is given is checked by the binding when it runs.
+        world.graph.nodes.append(functools.partial(value, *args))
+        return None
 
     return call
 

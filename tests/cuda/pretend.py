@@ -27,8 +27,8 @@ def cuda_extension(simulator: ModuleType) -> ModuleType:
     """Return the simulator as ``tilewright._cuda`` would be where a GPU is."""
     extension = ModuleType("tilewright._cuda")
     for name, value in vars(simulator).items():
-        launch = callable(value) and not name.startswith("_") and name not in RETURNING
-        setattr(extension, name, host_cupy.recorded(value) if launch else value)
+        known = value if name in RETURNING else host_cupy.launched(name, value)
+        setattr(extension, name, known)
     vars(extension).update(
         __spec__=ModuleSpec("tilewright._cuda", None),
         version=tilewright.__version__,

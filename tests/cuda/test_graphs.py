@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from test_training import OPTIMIZERS, rows, small
 
 import tilewright as tw
 from tilewright import data, nn, optim, random
+from tilewright.cuda import availability, graphs
 from tilewright.errors import CaptureError
 
 Maker = Callable[[Any], optim.Optimizer]
@@ -150,16 +152,21 @@ def test_what_cannot_be_captured_is_said_and_changes_nothing(cupy: Any) -> None:
 
     other = Steps(OPTIMIZERS["rmsprop"])
     assert "RMSprop.step cannot be part of a CUDA graph" in refused(other.plain, x, y)
-    fresh: list[Any] = []
 
-    def with_new_parameters(x: Any, y: Any) -> tw.Tensor:
-        fresh[:] = [Steps()]
-        return fresh[0].plain(x, y)
+    def with_a_new_optimizer(x: Any, y: Any) -> tw.Tensor:
+        steps.optimizer = optim.Adam(steps.model.parameters())
+        return steps.plain(x, y)
 
-    assert "the first step of an optimizer" in refused(with_new_parameters, x, y)
-    inner = tw.cuda.graph(steps.plain)
-    inner(x, y)
-    assert "another graph is being captured" in refused(inner, x, y)
+    assert "the first step of an optimizer" in refused(with_a_new_optimizer, x, y)
+    assert "a copy from the CPU" in refused(lambda x: x + tw.tensor(1.0).to("cuda"), x)
+
+
+def test_a_graph_in_another_is_a_part_of_it(cupy: Any) -> None:
+    inner = tw.cuda.graph(lambda x: x * 2)
+    outer = tw.cuda.graph(lambda x: inner(x) + 1)
+    for number in range(4):
+        assert outer(cupy.asarray(np.float32([number]))).tolist() == [2 * number + 1]
+    assert outer.reason is None
 
 
 def test_wrong_inputs_and_results(cupy: Any) -> None:
@@ -177,7 +184,6 @@ def test_wrong_inputs_and_results(cupy: Any) -> None:
     with pytest.raises(TypeError, match="function must be callable, got int"):
         tw.cuda.graph(3)  # type: ignore[arg-type]
     number = tw.cuda.graph(lambda x: 3.0)
-    number(x)
     with pytest.raises(TypeError, match="must return CuPy arrays.*got float"):
         number(x)
 
@@ -214,3 +220,9 @@ def test_compiled_steps(cupy: ModuleType, name: str) -> None:
         assert step.reason is None
     else:
         assert "RMSprop.step cannot be part of a CUDA graph" in str(step.reason)
+
+
+def test_examples() -> None:
+    for module in (availability, graphs):
+        result = doctest.testmod(module)
+        assert result.failed == 0 and result.attempted

@@ -250,6 +250,23 @@ def test_callbacks_at_the_gradients(cupy: ModuleType) -> None:
     assert "bias of layer '7' (Linear) is not finite" in str(history.stopped)
 
 
+def test_scikit_learn_on_a_gpu(cupy: ModuleType) -> None:
+    pytest.importorskip("sklearn", reason="needs scikit-learn")
+    from tilewright.interop.sklearn import NeuralClassifier
+
+    dataset = rows(60)
+    X, y = dataset.x.reshape(60, -1), dataset.y
+    found = []
+    for device in (None, "cuda"):
+        model = NeuralClassifier(
+            hidden=(8,), epochs=5, lr=0.01, random_state=0, device=device
+        )
+        found.append(model.fit(X, y).predict_proba(X))
+    assert model.get_params()["device"] == "cuda"
+    assert next(model.network_.parameters()).device == "cuda:0"
+    np.testing.assert_allclose(found[0], found[1], atol=1e-4)
+
+
 def test_devices_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     from tilewright.kernels import dispatch
 

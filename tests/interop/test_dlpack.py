@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tilewright as tw
+from tilewright.errors import BackendUnavailableError
 
 
 def test_shares_memory_with_numpy_both_ways():
@@ -55,15 +56,20 @@ def test_what_cannot_be_taken():
     with pytest.raises(TypeError, match="must have __dlpack__ .* got list"):
         tw.from_dlpack([1.0])
 
-    class OnGpu:
+    class Elsewhere:
         def __dlpack__(self, **options):
             raise AssertionError("must not be asked")
 
         def __dlpack_device__(self):
-            return 2, 0
+            return kind, 0
 
-    with pytest.raises(ValueError, match=r"got DLPack device \(2, 0\); copy it there"):
-        tw.from_dlpack(OnGpu())
+    kind = 10  # ROCm's
+    with pytest.raises(ValueError, match=r"got DLPack device \(10, 0\); copy it there"):
+        tw.from_dlpack(Elsewhere())
+    if not tw.cuda.is_available():
+        kind = 2
+        with pytest.raises(BackendUnavailableError, match="'cuda:0' is not available"):
+            tw.from_dlpack(Elsewhere())
 
 
 def test_torch_tensors_that_numpy_cannot_hold():

@@ -22,6 +22,7 @@ WITHOUT = {
     "inputs",
     "loading",
     "lr_scheduler",
+    "recorded",
     "saved",
     "sizes",
     "types",

@@ -38,8 +38,8 @@ void sgd_step(const std::vector<int64_t>& sizes,
 }
 
 // What sgd_step_from reads, as bytes.
-py::bytes sgd_coefficients(double lr, double momentum, bool nesterov,
-                           double weight_decay) {
+py::bytes sgd_coefficients(double lr, double momentum, double weight_decay,
+                           bool nesterov) {
   const tw::cuda::SgdCoefficients c =
       tw::cuda::sgd_coefficients({{}, lr, momentum, weight_decay, nesterov});
   return {reinterpret_cast<const char*>(&c), sizeof(c)};

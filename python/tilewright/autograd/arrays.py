@@ -66,18 +66,20 @@ class Version:
 
 def boxed(value: Any) -> Array:
     """Return an array for the scalar that NumPy makes of a 0-dimensional result."""
-    return np.asarray(value) if isinstance(value, np.generic) else value
+    array: Array = np.asarray(value) if isinstance(value, np.generic) else value
+    return array
 
 
 def overwritable(array: Array) -> bool:
     """Whether an array is C-contiguous and may be written to."""
     flags = array.flags
     # CuPy's arrays have no flag for the second: all of them may be.
-    return flags.c_contiguous and getattr(flags, "writeable", True)
+    return flags.c_contiguous and bool(getattr(flags, "writeable", True))
 
 
 def as_array(data: Any) -> Array:
     """Return an array of a numeric type in the machine's byte order."""
+    array: Array
     if type(data) is np.ndarray or on_device(data):
         array = data
     else:

@@ -71,7 +71,8 @@ class Exchange:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        if not on_device(self._data):
+        data: Any = self._data
+        if not on_device(data):
             raise AttributeError(
                 "__cuda_array_interface__: this tensor is on the CPU; copy it to a "
                 'GPU first, with .to("cuda")'
@@ -81,7 +82,6 @@ class Exchange:
                 "__cuda_array_interface__: this tensor requires a gradient, which "
                 "others would lose; use .detach()"
             )
-        data: Any = self._data
         interface: dict[str, Any] = data.__cuda_array_interface__
         return interface
 

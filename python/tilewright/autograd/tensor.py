@@ -82,10 +82,7 @@ class Tensor(Exchange):
 
     @property
     def data(self) -> Array:
-        """The array itself, NumPy's or on a GPU CuPy's.
-
-        Changes made through it are not noticed.
-        """
+        """The array itself, on a GPU CuPy's; changes made through it go unnoticed."""
         return self._data
 
     @data.setter
@@ -184,7 +181,7 @@ class Tensor(Exchange):
             If the tensor requires a gradient, which NumPy would lose unnoticed:
             write ``.detach().numpy()`` or ``.data``.
         TypeError
-            If the tensor is on a GPU: write ``.to("cpu").numpy()``.
+            If it is on a GPU: write ``.to("cpu").numpy()``.
         """
         if self._requires_grad:
             raise RuntimeError(
@@ -192,10 +189,7 @@ class Tensor(Exchange):
                 "use .detach().numpy()"
             )
         if on_device(self._data):
-            raise TypeError(
-                f"numpy: this tensor is on {self.device}; copy it to the processor's "
-                'memory first, with .to("cpu")'
-            )
+            raise TypeError(f'numpy: tensor is on {self.device}; use .to("cpu")')
         return self._data
 
     def item(self) -> Any:
@@ -232,14 +226,13 @@ class Tensor(Exchange):
         Parameters
         ----------
         target : dtype or device
-            ``"cpu"``, ``"cuda"`` (CuPy's current GPU) or ``"cuda:1"``. The tensor
-            itself is returned where nothing changes.
+            ``"cpu"``, ``"cuda"`` or ``"cuda:1"``. The tensor itself is returned where
+            nothing changes.
 
         Raises
         ------
         BackendUnavailableError
-            If a GPU is asked for and it, its driver, CuPy or the CUDA kernels are
-            not here.
+            If a GPU is asked for that is not here, or CuPy or kernels for it.
         ValueError
             If it is the name of no device.
         """
@@ -562,12 +555,7 @@ def tensor(
     dtype : dtype, optional
     requires_grad : bool, default False
     device : str, optional
-        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; by default where the data is, which for
-        anything but a CuPy array is the CPU.
-
-    Returns
-    -------
-    Tensor
+        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``; by default where the data is.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.errors import CaptureError
-from tilewright.kernels import devices
+from tilewright.kernels import capturing, devices
 from tilewright.kernels.capture import Capture
 from tilewright.kernels.device_arrays import device_of, is_array, on_device
 from tilewright.nn.module import Structure
@@ -50,7 +50,8 @@ def graph(function: Callable[..., Any]) -> Graphed:
     Returns
     -------
     Graphed
-        To be called as the function is. What it returns are copies, without history.
+        To be called as the function is. What it returns are arrays of its own, and
+        Tensors without history.
 
     Raises
     ------
@@ -119,6 +120,8 @@ class Graphed:
         CaptureError
             If the function cannot be captured; nothing has then changed.
         """
+        if capturing.current is not None:
+            return self._function(*inputs)  # as a part of the graph around it
         arrays = [_array(number, value) for number, value in enumerate(inputs)]
         if not arrays:
             raise TypeError("graph: there must be an input, to say on which GPU it is")
@@ -133,7 +136,7 @@ class Graphed:
                 self._known.clear()
             self._known[signature] = None
             self.reason = "the first call with arrays of these shapes"
-            return self._function(*inputs)
+            return _mapped(self._function(*inputs), lambda array: array)
         known = self._known[signature]
         self.reason = "it was captured" if known is None else known.stale()
         if known is None or self.reason is not None:
@@ -164,7 +167,6 @@ class _Recorded:
                 f"graph: {_name(function)} cannot be captured: {error}; {_HINT}"
             ) from error
         self._number = Structure.number
-        _mapped(self._result, lambda array: array)  # of what it returns all is known
 
     def stale(self) -> str | None:
         """Why the graph does not hold any more, or None if it does."""

@@ -18,6 +18,8 @@ from tilewright import nn, optim, random
 from tilewright.autograd import no_grad
 from tilewright.data import ArrayDataset, DataLoader
 from tilewright.extras import require
+from tilewright.kernels import devices
+from tilewright.nn.module import device_of
 from tilewright.train import History, Trainer
 from tilewright.train.evaluating import evaluating
 
@@ -68,6 +70,7 @@ class _NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         weight_decay: float = 0.0,
         random_state: Any = None,
         verbose: bool = False,
+        device: str | None = None,
     ) -> None:
         self.network = network
         self.hidden = hidden
@@ -79,6 +82,7 @@ class _NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         self.weight_decay = weight_decay
         self.random_state = random_state
         self.verbose = verbose
+        self.device = device
 
     def _train(self, X: Array, y: Array, outputs: int, loss: str) -> None:
         """Build a network and train it, from the estimator's own random numbers."""
@@ -93,7 +97,9 @@ class _NeuralEstimator(BaseEstimator):  # type: ignore[misc]
                 lr=self.lr,
                 weight_decay=self.weight_decay,
             )
-            trainer = Trainer(self.network_, optimizer, loss, metrics=())
+            trainer = Trainer(
+                self.network_, optimizer, loss, metrics=(), device=self.device
+            )
             loader = DataLoader(
                 ArrayDataset(self._shaped(X), y),
                 batch_size=min(self.batch_size, len(X)),
@@ -156,12 +162,13 @@ class _NeuralEstimator(BaseEstimator):  # type: ignore[misc]
         # row is the same bits whatever other rows are there.
         lacking = -len(rows) % _PREDICTION_BATCH
         filled = np.concatenate([rows, np.zeros((lacking, rows.shape[1]), np.float32)])
+        device = device_of(self.network_)
         with no_grad(), evaluating(self.network_):
             outputs = [
-                self.network_(self._shaped(batch)).data
+                self.network_(devices.moved(self._shaped(batch), device)).data
                 for batch in filled.reshape(-1, _PREDICTION_BATCH, rows.shape[1])
             ]
-        return np.concatenate(outputs)[: len(rows)]
+        return np.concatenate(list(map(devices.to_host, outputs)))[: len(rows)]
 
 
 class NeuralClassifier(ClassifierMixin, _NeuralEstimator):  # type: ignore[misc]
@@ -189,6 +196,8 @@ class NeuralClassifier(ClassifierMixin, _NeuralEstimator):  # type: ignore[misc]
         Seed of the initial weights and of the order of the samples.
     verbose : bool, default False
         Report each epoch.
+    device : str, optional
+        Where the network is trained and stays: ``"cuda"``; by default the CPU.
 
     Attributes
     ----------

@@ -19,15 +19,13 @@ import numpy as np
 
 from tilewright import random
 from tilewright.errors import CaptureError
-from tilewright.kernels import devices
+from tilewright.kernels import capturing, devices
 from tilewright.kernels.backends.protocol import Array
 from tilewright.kernels.upload import Pinned
 
 # Bytes for the numbers of one kernel, and how many kernels of a graph may have some.
 _PLACE = 64
 _MOST_PLACES = 1024
-
-current: Capture | None = None
 
 
 class Capture:
@@ -78,11 +76,10 @@ class Capture:
             If another graph is being captured, or CUDA cannot capture something,
             such as waiting for the GPU. `undo` has then been done.
         """
-        global current
-        if current is not None:
+        if capturing.current is not None:
             raise CaptureError("another graph is being captured")
         numbers = random.get_state()
-        current = self
+        capturing.current = self
         try:
             return self._recorded(function)
         except BaseException as error:
@@ -93,7 +90,7 @@ class Capture:
                 raise CaptureError(str(error)) from error
             raise
         finally:
-            current = None
+            capturing.current = None
 
     def _recorded(self, function: Callable[[], Any]) -> Any:
         cuda = devices.cupy().cuda
@@ -222,9 +219,3 @@ class Capture:
         if not first:
             for finish in self.after_run:
                 finish()
-
-
-def refuse(what: str) -> None:
-    """Raise CaptureError where a graph is being captured, which cannot hold this."""
-    if current is not None:
-        raise CaptureError(f"{what} cannot be part of a CUDA graph")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.errors import BackendUnavailableError
-from tilewright.kernels import dispatch
+from tilewright.kernels import capturing, dispatch
 from tilewright.kernels.backends.protocol import Array
 from tilewright.kernels.device_arrays import device_of, in_order, is_array, on_device
 
@@ -94,6 +94,8 @@ def moved(array: Array, device: str) -> Array:
         return array
     if device == CPU:
         return to_host(array)
+    if not on_device(array):
+        capturing.refuse("a copy from the CPU")
     with on(device):
         copy: Array = array.copy() if on_device(array) else cupy().asarray(array)
         return copy

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import watch
-from tilewright.kernels import capture, inplace
+from tilewright.kernels import capturing, inplace
 from tilewright.optim.optimizer import Group, Optimizer, Update
 
 Array = NDArray[Any]
@@ -73,7 +73,7 @@ class ComposedOptimizer(Optimizer):
     def run_kernel(self, update: Update) -> None:
         """Move the parameters of an update."""
         # Its options and its step's number would be those of the captured call.
-        capture.refuse(f"{self._name}.step")
+        capturing.refuse(f"{self._name}.step")
         self.check_options(update.group)
         names = self.state_names(update.group)
         states = list(zip(names, update.states, strict=True))

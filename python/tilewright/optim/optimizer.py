@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tilewright.autograd import Tensor
-from tilewright.kernels import capture, checks, devices, inplace
+from tilewright.kernels import capturing, checks, devices, inplace
 from tilewright.optim import recorded, saved
 
 if TYPE_CHECKING:
@@ -242,8 +242,8 @@ class Optimizer:
                 slot.step = update.step
                 # A graph that has saved the old values must not be used any more.
                 slot.tensor._version.number += 1
-        if capture.current is not None:
-            recorded.note(capture.current, self, updates)
+        if capturing.current is not None:
+            recorded.note(capturing.current, self, updates)
 
     def _updates(self, group: Group, slots: list[Slot]) -> list[Update]:
         """Parameters with a gradient, apart by how often they were moved before."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright.kernels import capture
+from tilewright.kernels import capturing
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
 
@@ -34,10 +34,10 @@ class Adam(Adapter):
         )  # fmt: skip
         free = step, lr, beta1, beta2, eps, weight_decay
         fixed = decoupled, bias_correction
-        if capture.current is None:
+        if capturing.current is None:
             self._extension.adam_step(*tensors, *free, *fixed, self._arrays.stream())
             return
-        place = capture.current.step_coefficients(
+        place = capturing.current.step_coefficients(
             "adam_step", self._extension.adam_coefficients, free, fixed
         )
         self._extension.adam_step_from(*tensors, memory(place), self._arrays.stream())

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tilewright.kernels import capture
+from tilewright.kernels import capturing
 from tilewright.kernels.backends.device.arrays import Adapter, Memory
 from tilewright.kernels.backends.protocol import Array, Shape
 
@@ -47,13 +47,13 @@ class Elementwise(Adapter):
     def dropout(self, x: Array, p: float, seed: int, offset: int) -> Array:
         """Return x with elements dropped by the numbers of Philox, the rest scaled."""
         y = self._empty(x.shape)
-        if capture.current is None:
+        if capturing.current is None:
             self._extension.dropout(
                 x.size, self._memory(x), p, seed, offset, self._memory(y),
                 self._arrays.stream(),
             )  # fmt: skip
             return y
-        key = capture.current.dropout_key(x.size, seed, offset)
+        key = capturing.current.dropout_key(x.size, seed, offset)
         self._extension.dropout_from(
             x.size, self._memory(x), p, self._memory(key), self._memory(y),
             self._arrays.stream(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tilewright.kernels import capture
+from tilewright.kernels import capturing
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.protocol import Array
 
@@ -28,11 +28,15 @@ class Sgd(Adapter):
             [memory(array) for array in grads],
             None if buffers is None else [memory(array) for array in buffers],
         )  # fmt: skip
-        free = lr, momentum, weight_decay
-        if capture.current is None:
-            self._extension.sgd_step(*tensors, *free, nesterov, self._arrays.stream())
+        if capturing.current is None:
+            self._extension.sgd_step(
+                *tensors, lr, momentum, nesterov, weight_decay, self._arrays.stream()
+            )
             return
-        place = capture.current.step_coefficients(
-            "sgd_step", self._extension.sgd_coefficients, free, (nesterov,)
+        place = capturing.current.step_coefficients(
+            "sgd_step",
+            self._extension.sgd_coefficients,
+            (lr, momentum, weight_decay),
+            (nesterov,),
         )
         self._extension.sgd_step_from(*tensors, memory(place), self._arrays.stream())
