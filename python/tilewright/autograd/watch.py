@@ -23,13 +23,19 @@ class Watch:
         The first thing that was not a kernel.
     constants : list of ndarray
         Arrays that no kernel made and that hold the same at every step.
+    changed : list of ndarray
+        What is neither a parameter nor made anew, and a kernel changes.
+    counters : list of ndarray
+        Arrays of whole numbers that go up by one.
     """
 
-    __slots__ = ("constants", "other")
+    __slots__ = ("changed", "constants", "counters", "other")
 
     def __init__(self) -> None:
         self.other: str | None = None
         self.constants: list[NDArray[Any]] = []
+        self.changed: list[NDArray[Any]] = []
+        self.counters: list[NDArray[Any]] = []
 
 
 current: Watch | None = None
@@ -45,6 +51,19 @@ def keep(array: NDArray[Any]) -> None:
     """Say that an array, which no kernel made, is the same at every step."""
     if current is not None:
         current.constants.append(array)
+
+
+def changes(array: NDArray[Any]) -> None:
+    """Say that a kernel changes an array that is there from step to step."""
+    if current is not None:
+        current.changed.append(array)
+
+
+def count(array: NDArray[Any]) -> None:
+    """Add one to an array of whole numbers, now and at every step."""
+    array += 1
+    if current is not None:
+        current.counters.append(array)
 
 
 def is_constant(array: NDArray[Any]) -> bool:

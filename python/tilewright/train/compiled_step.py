@@ -227,7 +227,7 @@ class CompiledStep:
                 updates,
                 (x, y),
                 (loss, outputs),
-                watch.constants,
+                watch,
             )
         self.reason = plan if isinstance(plan, str) else "it was recorded"
         return plan, loss.detach()

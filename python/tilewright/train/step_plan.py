@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tilewright import random
 from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
+from tilewright.autograd.watch import Watch
 from tilewright.kernels import recording
 from tilewright.nn import Module
 from tilewright.nn.module import Structure
@@ -89,6 +90,7 @@ class StepPlan:
         optimizer: Optimizer,
         replay: Replay,
         moved: list[_Moved],
+        watch: Watch,
         loss: Array,
         outputs: Array,
     ) -> None:
@@ -99,6 +101,8 @@ class StepPlan:
         self._optimizer = optimizer
         self._replay = replay
         self._moved = moved
+        self._others = watch.changed + watch.counters
+        self._counters = watch.counters
         self._number = Structure.number
         self._structure = _structure(model)
         self._tensors = _tensors(model)
@@ -115,7 +119,7 @@ class StepPlan:
         updates: list[Update],
         inputs: tuple[Array, Array],
         results: tuple[Tensor, Tensor],
-        constants: list[Array],
+        watch: Watch,
     ) -> StepPlan | str:
         """End a recording; a string says why it cannot be replayed."""
         loss, outputs = results
@@ -123,7 +127,7 @@ class StepPlan:
             recording.cancel()
             return "no parameter has a gradient"
         grads = [grad for update in updates for grad in update.grads]
-        known = [tensor._data for tensor in _tensors(model)] + constants
+        known = [tensor._data for tensor in _tensors(model)] + watch.constants
         for update in updates:
             known += update.params
             known += [array for arrays in update.states for array in arrays]
@@ -135,7 +139,9 @@ class StepPlan:
         for update in updates:
             moved.append(_Moved(update, kept[: len(update.slots)]))
             del kept[: len(update.slots)]
-        return StepPlan(model, optimizer, replay, moved, kept_loss, kept_outputs)
+        return StepPlan(
+            model, optimizer, replay, moved, watch, kept_loss, kept_outputs
+        )
 
     def stale(self) -> str | None:
         """Why the plan does not hold any more, or None if it does."""
@@ -193,6 +199,8 @@ class StepPlan:
             times = [KernelTime(*time) for time in replay.run_timed()]
         else:
             replay.run()
+        for counter in self._counters:
+            counter += 1
         if forget:
             return times
         for moved in self._moved:
@@ -213,7 +221,7 @@ class StepPlan:
             np.copyto(array, saved)
 
     def _changed(self) -> list[Array]:
-        found: list[Array] = []
+        found = list(self._others)
         for moved in self._moved:
             found += [*moved.params, *moved.arrays]
         return found

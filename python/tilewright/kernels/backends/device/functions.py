@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilewright.kernels.backends.device.adam import Adam
+from tilewright.kernels.backends.device.batch_norm import BatchNorm
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
 from tilewright.kernels.backends.device.gemm import Gemm
 from tilewright.kernels.backends.device.sgd import Sgd
@@ -11,5 +12,7 @@ from tilewright.kernels.backends.device.softmax_cross_entropy import (
 )
 
 
-class DeviceFunctions(Gemm, Conv2dMaxPool2d, SoftmaxCrossEntropy, Adam, Sgd):
+class DeviceFunctions(
+    Gemm, Conv2dMaxPool2d, BatchNorm, SoftmaxCrossEntropy, Adam, Sgd
+):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`."""
