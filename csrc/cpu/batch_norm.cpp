@@ -92,33 +92,33 @@ void sum_chunks(const Parts& chunks, const ChunkSums& sums, const NormSums& of,
   const int64_t panels = ceil_div(chunks.shape.columns, kPanel);
   const double bytes =
       (of.dy ? 8.0 : 4.0) * static_cast<double>(chunks.shape.size());
-  parallel_for(
-      chunks.count() * panels, threads_for_bytes(bytes),
-      [&](int64_t task, int) {
-        const int64_t chunk = task / panels, j = task % panels * kPanel;
-        const int64_t columns = chunks.columns(chunk);
-        if (j >= columns) return;
-        NormSums part = of;
-        part.rows = chunks.rows(chunk);
-        part.columns = std::min(kPanel, columns - j);
-        part.stride = columns;
-        part.x = of.x + chunks.begin(chunk) + j;
-        if (of.dy) part.dy = of.dy + chunks.begin(chunk) + j;
-        if (of.mean) part.mean = of.mean + j;
-        if (of.scale) part.scale = of.scale + j, part.shift = of.shift + j;
-        part.first = sums.first(chunk) + j;
-        part.second = sums.second(chunk) + j;
-        part.pivot = sums.pivot(chunk) + j;
-        kernel(part);
-      });
+  parallel_for(chunks.count() * panels, threads_for_bytes(bytes),
+               [&](int64_t task, int) {
+                 const int64_t chunk = task / panels,
+                               j = task % panels * kPanel;
+                 const int64_t columns = chunks.columns(chunk);
+                 if (j >= columns) return;
+                 NormSums part = of;
+                 part.rows = chunks.rows(chunk);
+                 part.columns = std::min(kPanel, columns - j);
+                 part.stride = columns;
+                 part.x = of.x + chunks.begin(chunk) + j;
+                 if (of.dy) part.dy = of.dy + chunks.begin(chunk) + j;
+                 if (of.mean) part.mean = of.mean + j;
+                 if (of.scale)
+                   part.scale = of.scale + j, part.shift = of.shift + j;
+                 part.first = sums.first(chunk) + j;
+                 part.second = sums.second(chunk) + j;
+                 part.pivot = sums.pivot(chunk) + j;
+                 kernel(part);
+               });
 }
 
 // kernel(rows) for the whole of `out`.
 void map_rows(const Shape& shape, const NormRows& of,
               void (*kernel)(const NormRows&)) {
   const Parts blocks(shape, std::max<int64_t>(1, kBlock / shape.columns));
-  const double bytes =
-      (of.dy ? 12.0 : 8.0) * static_cast<double>(shape.size());
+  const double bytes = (of.dy ? 12.0 : 8.0) * static_cast<double>(shape.size());
   const bool streaming = 4 * shape.size() > kCache && of.out != of.dy &&
                          shape.columns % kLine == 0 &&
                          reinterpret_cast<uintptr_t>(of.out) % 64 == 0;

@@ -1,4 +1,4 @@
-"""Batch normalization: against loops, PyTorch, itself in parts; large arrays; mistakes."""
+"""Batch normalization: against loops and PyTorch; in parts; large arrays; mistakes."""
 
 from __future__ import annotations
 
@@ -105,9 +105,7 @@ def test_drawn(backend, rows, C, training, centre, seed) -> None:
     mean += np.float32(centre)
     running = {"running_mean": mean, "running_var": variance}
     options = {} if training else running
-    assert_agrees(
-        "batch_norm", backend, x, weight, bias, training=training, **options
-    )
+    assert_agrees("batch_norm", backend, x, weight, bias, training=training, **options)
     _, saved = kernels.batch_norm(x, weight, bias, training=training, **options)
     assert_agrees(
         "batch_norm_backward", backend, dy, x, saved, weight, bias, training=training
@@ -264,8 +262,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changes", "message"), REFUSED)
 def test_refused(backend: str, changes: dict[str, Any], message: str) -> None:
     call = {"x": X, "running_mean": ones(3), "running_var": ones(3), **changes}
-    with kernels.backend(backend), pytest.raises(
-        ValueError, match=f"^batch_norm: .*{message}"
+    with (
+        kernels.backend(backend),
+        pytest.raises(ValueError, match=f"^batch_norm: .*{message}"),
     ):
         kernels.batch_norm(**call)
     for name in ("running_mean", "running_var"):

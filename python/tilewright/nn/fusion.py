@@ -2,7 +2,8 @@
 
 Conv2d or Linear takes the activation after it into its epilogue, and Conv2d also the
 max pooling after that; batch normalization takes a ReLU. It is one pass over memory
-instead of two or three, forward and backward. Results are those of the modules one by one.
+instead of two or three, forward and backward. Results are those of the modules one by
+one.
 """
 
 from __future__ import annotations

@@ -139,9 +139,7 @@ class StepPlan:
         for update in updates:
             moved.append(_Moved(update, kept[: len(update.slots)]))
             del kept[: len(update.slots)]
-        return StepPlan(
-            model, optimizer, replay, moved, watch, kept_loss, kept_outputs
-        )
+        return StepPlan(model, optimizer, replay, moved, watch, kept_loss, kept_outputs)
 
     def stale(self) -> str | None:
         """Why the plan does not hold any more, or None if it does."""

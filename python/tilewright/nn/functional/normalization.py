@@ -79,7 +79,8 @@ def _like(
         return None, None
     mean, variance = (
         array.astype(x.dtype)
-        if isinstance(array, np.ndarray) and array.dtype.kind == "f"
+        if isinstance(array, np.ndarray)
+        and array.dtype.kind == "f"
         and array.dtype != x.dtype
         else array
         for array in running

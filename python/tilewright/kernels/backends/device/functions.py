@@ -12,7 +12,5 @@ from tilewright.kernels.backends.device.softmax_cross_entropy import (
 )
 
 
-class DeviceFunctions(
-    Gemm, Conv2dMaxPool2d, BatchNorm, SoftmaxCrossEntropy, Adam, Sgd
-):
+class DeviceFunctions(Gemm, Conv2dMaxPool2d, BatchNorm, SoftmaxCrossEntropy, Adam, Sgd):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`."""
