@@ -6,11 +6,12 @@
 namespace tw::bindings {
 namespace {
 
-float* optional_output(const py::object& array, const char* name, int64_t C) {
-  if (array.is_none()) return nullptr;
-  const auto given = array.cast<py::array>();
-  expect_shape(given, name, {C});
-  return write(given, name, 1);
+// Only read in evaluation.
+float* running(const py::object& array, const char* name, int64_t C,
+               bool training) {
+  const float* data = optional(array, name, {C});
+  return data && training ? write(array.cast<py::array>(), name, 1)
+                          : const_cast<float*>(data);
 }
 
 bool parse_relu(const std::string& activation) {
@@ -29,11 +30,11 @@ py::tuple batch_norm(const py::array& x, const py::object& weight,
   p.rows = x.shape(0), p.C = x.shape(1);
   p.weight = optional(weight, "weight", {p.C});
   p.bias = optional(bias, "bias", {p.C});
-  p.running_mean = optional_output(running_mean, "running_mean", p.C);
-  p.running_var = optional_output(running_var, "running_var", p.C);
+  p.running_mean = running(running_mean, "running_mean", p.C, training);
+  p.running_var = running(running_var, "running_var", p.C, training);
   expect((p.running_mean == nullptr) == (p.running_var == nullptr),
          "batch_norm: one running array without the other");
-  expect(training ? p.rows >= 1 : running_mean.is_none() == false,
+  expect(training ? p.rows >= 1 : p.running_mean != nullptr,
          "batch_norm: there is nothing to normalize by");
   p.training = training, p.momentum = momentum, p.eps = eps;
   p.unbiased = unbiased, p.relu = parse_relu(activation);
