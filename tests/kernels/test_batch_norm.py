@@ -231,7 +231,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"x": ones(3)}, r"x must have at least 2 dimensions, \(..., C\), got 1 \(shape"),
     ({"x": ones(1, 3)}, r"more than 1 value a channel in training, got shape \(1, 3\)"),
     ({"x": ones(0, 3)}, r"more than 1 value a channel in training, got shape \(0, 3\)"),
-    ({"x": ones(2, 0)}, r"more than 1 value a channel in training, got shape \(2, 0\)"),
+    (
+        {"x": ones(2, 0), "running_mean": ones(0), "running_var": ones(0)},
+        r"more than 1 value a channel in training, got shape \(2, 0\)",
+    ),
     ({"weight": ones(4)}, r"weight must have shape \(3,\), got \(4,\) \(x: \(4, 3\)\)"),
     ({"bias": ones(1)}, r"bias must have shape \(3,\), got \(1,\)"),
     ({"running_var": None}, "running_mean and running_var must be given together"),
