@@ -47,12 +47,6 @@ def report(what: str) -> None:
         current.other = what
 
 
-def keep(array: NDArray[Any]) -> None:
-    """Say that an array, which no kernel made, is the same at every step."""
-    if current is not None:
-        current.constants.append(array)
-
-
 def changes(array: NDArray[Any]) -> None:
     """Say that a kernel changes an array that is there from step to step."""
     if current is not None:
@@ -64,6 +58,12 @@ def count(array: NDArray[Any]) -> None:
     array += 1
     if current is not None:
         current.counters.append(array)
+
+
+def keep(array: NDArray[Any]) -> None:
+    """Say that an array, which no kernel made, is the same at every step."""
+    if current is not None:
+        current.constants.append(array)
 
 
 def is_constant(array: NDArray[Any]) -> bool:

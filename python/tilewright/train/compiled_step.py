@@ -227,8 +227,10 @@ class CompiledStep:
                 updates,
                 (x, y),
                 (loss, outputs),
-                watch,
+                watch.constants,
             )
+        if isinstance(plan, StepPlan):
+            plan.also_changes(watch.changed, watch.counters)
         self.reason = plan if isinstance(plan, str) else "it was recorded"
         return plan, loss.detach()
 

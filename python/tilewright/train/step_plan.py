@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from tilewright import random
 from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
-from tilewright.autograd.watch import Watch
 from tilewright.kernels import recording
 from tilewright.nn import Module
 from tilewright.nn.module import Structure
@@ -90,7 +89,6 @@ class StepPlan:
         optimizer: Optimizer,
         replay: Replay,
         moved: list[_Moved],
-        watch: Watch,
         loss: Array,
         outputs: Array,
     ) -> None:
@@ -101,14 +99,14 @@ class StepPlan:
         self._optimizer = optimizer
         self._replay = replay
         self._moved = moved
-        self._others = watch.changed + watch.counters
-        self._counters = watch.counters
         self._number = Structure.number
         self._structure = _structure(model)
         self._tensors = _tensors(model)
         self._arrays = [tensor._data for tensor in self._tensors]
         # Dropout draws one pair of numbers for both directions.
         self._draws: dict[tuple[int, int], tuple[int, list[int]]] = {}
+        self._others: list[Array] = []
+        self._counters: list[Array] = []
         for index, (size, *pair) in enumerate(replay.dropouts):
             self._draws.setdefault((pair[0], pair[1]), (size, []))[1].append(index)
 
@@ -119,7 +117,7 @@ class StepPlan:
         updates: list[Update],
         inputs: tuple[Array, Array],
         results: tuple[Tensor, Tensor],
-        watch: Watch,
+        constants: list[Array],
     ) -> StepPlan | str:
         """End a recording; a string says why it cannot be replayed."""
         loss, outputs = results
@@ -127,7 +125,7 @@ class StepPlan:
             recording.cancel()
             return "no parameter has a gradient"
         grads = [grad for update in updates for grad in update.grads]
-        known = [tensor._data for tensor in _tensors(model)] + watch.constants
+        known = [tensor._data for tensor in _tensors(model)] + constants
         for update in updates:
             known += update.params
             known += [array for arrays in update.states for array in arrays]
@@ -139,7 +137,20 @@ class StepPlan:
         for update in updates:
             moved.append(_Moved(update, kept[: len(update.slots)]))
             del kept[: len(update.slots)]
-        return StepPlan(model, optimizer, replay, moved, watch, kept_loss, kept_outputs)
+        return StepPlan(model, optimizer, replay, moved, kept_loss, kept_outputs)
+
+    def also_changes(self, arrays: list[Array], counters: list[Array]) -> None:
+        """Take note of what a step changes beside what the optimizer does.
+
+        Parameters
+        ----------
+        arrays : list of ndarray
+            Of the model; kernels change them.
+        counters : list of ndarray
+            Go up by one at each run.
+        """
+        self._others = arrays + counters
+        self._counters = counters
 
     def stale(self) -> str | None:
         """Why the plan does not hold any more, or None if it does."""
@@ -185,6 +196,8 @@ class StepPlan:
             Return what each kernel took; else an empty list.
         """
         replay = self._replay
+        for counter in self._counters:
+            counter += 1
         for size, calls in self._draws.values():
             seed, offset = random.dropout_key(size)
             for index in calls:
@@ -197,8 +210,6 @@ class StepPlan:
             times = [KernelTime(*time) for time in replay.run_timed()]
         else:
             replay.run()
-        for counter in self._counters:
-            counter += 1
         if forget:
             return times
         for moved in self._moved:

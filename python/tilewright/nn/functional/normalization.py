@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tilewright import kernels
 from tilewright.autograd import Tensor, watch
 from tilewright.autograd.function import Context, Function, Gradients
@@ -78,14 +76,14 @@ def _like(
     if running is None:
         return None, None
     mean, variance = (
-        array.astype(x.dtype)
-        if isinstance(array, np.ndarray)
-        and array.dtype.kind == "f"
-        and array.dtype != x.dtype
-        else array
-        for array in running
+        array.astype(x.dtype) if _other_floats(array, x) else array for array in running
     )
     return mean, variance
+
+
+def _other_floats(array: Any, x: Array) -> bool:
+    dtype = getattr(array, "dtype", x.dtype)
+    return bool(dtype.kind == "f" and dtype != x.dtype)
 
 
 def batch_norm(
