@@ -1,7 +1,6 @@
 // Batch normalization over vectors of columns. Several rows are passed over at
-// once: what belongs to a column is then loaded once for all of them, and
-// memory is read in as many streams, each from its beginning to its end. The
-// sums of a column are added in the order of the rows, whatever the width of a
+// once: what belongs to a column is then loaded once for all of them. The sums
+// of a column are added in the order of the rows, whatever the width of a
 // vector.
 #include "cpu/batch_norm_kernels.h"
 #include "cpu/simd.hpp"
@@ -36,10 +35,10 @@ template <int64_t many>
 struct Rows {
   static constexpr int64_t count = many;
 };
-template <class Body>
+template <int64_t many = kRows, class Body>
 TW_INLINE void over_rows(int64_t count, Body body) {
   int64_t i = 0;
-  for (; i + kRows <= count; i += kRows) body(i, Rows<kRows>{});
+  for (; i + many <= count; i += many) body(i, Rows<many>{});
   for (; i < count; i++) body(i, Rows<1>{});
 }
 
@@ -110,10 +109,13 @@ struct Affine {
   }
 };
 
-template <bool with_relu>
-void normalize(const NormRows& problem) {
+// Past the caches one stream of stores is faster than several.
+constexpr int64_t rows_at_once(bool streaming) { return streaming ? 1 : kRows; }
+
+template <bool with_relu, bool streaming>
+void normalize_rows(const NormRows& problem) {
   const NormRows p = problem;
-  over_rows(p.rows, [&](int64_t i, auto rows) {
+  over_rows<rows_at_once(streaming)>(p.rows, [&](int64_t i, auto rows) {
     const float* x = p.x + i * p.columns;
     float* y = p.out + i * p.columns;
     over_columns(p.columns, [&](int64_t j, auto columns) {
@@ -122,11 +124,17 @@ void normalize(const NormRows& problem) {
         const int64_t at = r * p.columns + j;
         Vec v = affine.of(columns.get(x + at));
         if (with_relu) v = relu(v);
-        p.streaming ? stream(y + at, v) : columns.put(y + at, v);
+        streaming ? stream(y + at, v) : columns.put(y + at, v);
       }
     });
   });
-  if (p.streaming) stream_fence();
+  if (streaming) stream_fence();
+}
+
+template <bool with_relu>
+void normalize(const NormRows& p) {
+  p.streaming ? normalize_rows<with_relu, true>(p)
+              : normalize_rows<with_relu, false>(p);
 }
 
 template <bool with_relu>
@@ -154,11 +162,11 @@ void gradient_sums(const NormSums& problem) {
   });
 }
 
-template <bool with_relu, bool training>
-void gradient(const NormRows& problem) {
+template <bool with_relu, bool training, bool streaming>
+void gradient_rows(const NormRows& problem) {
   const NormRows p = problem;
   const Ahead ahead(p.columns);
-  over_rows(p.rows, [&](int64_t i, auto rows) {
+  over_rows<rows_at_once(streaming)>(p.rows, [&](int64_t i, auto rows) {
     const float* x = p.x + i * p.columns;
     const float* dy = p.dy + i * p.columns;
     float* dx = p.out + i * p.columns;
@@ -176,11 +184,17 @@ void gradient(const NormRows& problem) {
         if (with_relu) d = affine.passed(d, value);
         const Vec v =
             training ? fma(d, a, fma(value - affine.mean, b, c)) : d * a;
-        p.streaming ? stream(dx + at, v) : columns.put(dx + at, v);
+        streaming ? stream(dx + at, v) : columns.put(dx + at, v);
       }
     });
   });
-  if (p.streaming) stream_fence();
+  if (streaming) stream_fence();
+}
+
+template <bool with_relu, bool training>
+void gradient(const NormRows& p) {
+  p.streaming ? gradient_rows<with_relu, training, true>(p)
+              : gradient_rows<with_relu, training, false>(p);
 }
 
 }  // namespace
