@@ -51,7 +51,7 @@ def cases() -> list[Case]:
     axes = ("N", "C", "H", "activation", "operations", "what", "quick")
     found = []
     for row in _TABLE:
-        p = dict(zip(axes, row, strict=True))
+        p: dict[str, Any] = dict(zip(axes, row, strict=True))
         operations = p.pop("operations")
         found += [make({**p, "operation": operation}) for operation in operations]
     return found
@@ -124,8 +124,8 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
     from tilewright import kernels
 
     x, weight, bias = (given[n] for n in ("x", "weight", "bias"))
-    running = {"running_mean": given["mean"], "running_var": given["variance"]}
-    options: dict[str, Any] = {"activation": p["activation"]}
+    running: Any = {"running_mean": given["mean"], "running_var": given["variance"]}
+    options: Any = {"activation": p["activation"]}
 
     def forward() -> list[Array]:
         y, _ = kernels.batch_norm(
