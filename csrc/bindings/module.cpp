@@ -9,6 +9,7 @@ PYBIND11_MODULE(_cpu, m) {
   tw::bindings::bind_conv2d_max_pool2d(m);
   tw::bindings::bind_pool2d(m);
   tw::bindings::bind_softmax_cross_entropy(m);
+  tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_adam(m);
   tw::bindings::bind_sgd(m);
   tw::bindings::bind_elementwise(m);

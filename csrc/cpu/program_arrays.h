@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "cpu/adam.h"
+#include "cpu/batch_norm.h"
 #include "cpu/conv2d.h"
 #include "cpu/elementwise.h"
 #include "cpu/gemm.h"
@@ -52,6 +53,14 @@ inline void visit_arrays(ConvMaxPoolBackwardWeight& p,
 }
 inline void visit_arrays(PoolProblem& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.src, p.dst, p.src_indices, p.dst_indices);
+}
+inline void visit_arrays(BatchNormForward& p, const ArrayVisit& visit) {
+  visit_pointers(visit, p.x, p.weight, p.bias, p.running_mean, p.running_var,
+                 p.y, p.saved);
+}
+inline void visit_arrays(BatchNormBackward& p, const ArrayVisit& visit) {
+  visit_pointers(visit, p.dy, p.x, p.saved, p.weight, p.bias, p.dx, p.dweight,
+                 p.dbias);
 }
 inline void visit_arrays(SoftmaxProblem& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.a, p.saved, p.out);

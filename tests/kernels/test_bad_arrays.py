@@ -69,6 +69,20 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
         {"dy": (2, 4)},
         {"indices": np.zeros((2, 4), np.uint8), "input_shape": IMAGE},
     ),
+    "batch_norm": (
+        {
+            "x": (6, 4),
+            "weight": (4,),
+            "bias": (4,),
+            "running_mean": (4,),
+            "running_var": (4,),
+        },
+        {"training": False},
+    ),
+    "batch_norm_backward": (
+        {"dy": (6, 4), "x": (6, 4), "saved": (3, 4), "weight": (4,), "bias": (4,)},
+        {},
+    ),
     "softmax": ({"x": (3, 4)}, {}),
     "log_softmax": ({"x": (3, 4)}, {}),
     "softmax_backward": ({"dy": (3, 4), "y": (3, 4)}, {}),
@@ -91,6 +105,8 @@ ARRAYS = [
 ]
 # Of any number of dimensions, or checked by its shape as a whole.
 ANY_NDIM = {
+    ("batch_norm", "x"),
+    ("batch_norm_backward", "dy"),
     ("activation", "x"),
     ("activation_backward", "dy"),
     ("dropout", "x"),
@@ -233,9 +249,12 @@ OUTS = {
     "conv2d": (2, 4, 5, 5),
     "conv2d_backward_input": IMAGE,
     "conv2d_max_pool2d_backward_input": IMAGE,
+    "batch_norm_backward": (6, 4),
     "activation": (3, 4),
     "activation_backward": (3, 4),
 }
+# Where out may be dy itself.
+IN_PLACE = ("activation_backward", "batch_norm_backward")
 
 
 def read_only(shape: tuple[int, ...]) -> np.ndarray:
@@ -290,8 +309,8 @@ def test_bad_out(function, make, error, message, backend) -> None:
 def test_out_that_overlaps_an_input(function: str, backend: str) -> None:
     shape = OUTS[function]
     for name, size in CALLS[function][0].items():
-        if (function, name) == ("activation_backward", "dy"):
-            continue  # dy itself may be out; see below
+        if function in IN_PLACE and name == "dy":
+            continue  # see below, and test_batch_norm.py
         count = max(int(np.prod(shape)), int(np.prod(size)))
         shared = ones(count)
         out = shared[: int(np.prod(shape))].reshape(shape)

@@ -99,6 +99,19 @@ def pool2d() -> Results:
     )
 
 
+def batch_norm() -> Results:
+    found: list[np.ndarray] = []
+    for rows, C in ((30_000, 24), (3_001, 300), (100_001, 3), (200, 3_000)):
+        x, dy = normal(21, rows, C), normal(22, rows, C)
+        running = np.zeros(C, np.float32), np.ones(C, np.float32)
+        y, saved = kernels.batch_norm(
+            x, running_mean=running[0], running_var=running[1], activation="relu"
+        )
+        gradients = kernels.batch_norm_backward(dy, x, saved, activation="relu")
+        found += [y, saved, *running, *gradients]
+    return tuple(found)
+
+
 def softmax_cross_entropy() -> Results:
     y = kernels.softmax(ROWS)
     log_y = kernels.log_softmax(ROWS)
@@ -143,6 +156,7 @@ FAMILIES = (
     few_channels,
     depthwise,
     pool2d,
+    batch_norm,
     softmax_cross_entropy,
     optimizers,
     elementwise,

@@ -30,7 +30,14 @@ def calls(monkeypatch):
 
         monkeypatch.setattr(kernels, name, spy)
 
-    for name in ("conv2d", "conv2d_max_pool2d", "gemm", "activation", "max_pool2d"):
+    for name in (
+        "conv2d",
+        "conv2d_max_pool2d",
+        "gemm",
+        "batch_norm",
+        "activation",
+        "max_pool2d",
+    ):
         watch(name)
     return called
 
@@ -96,6 +103,16 @@ FUSED = {
     "nested": (
         [nn.Sequential(nn.Conv2d(2, 4, 3)), nn.Sequential(nn.ReLU(), nn.MaxPool2d(2))],
         ["conv2d_max_pool2d relu"],
+    ),
+    "norm relu": ([nn.BatchNorm2d(2), nn.ReLU()], ["batch_norm relu"]),
+    "conv norm relu pool": (
+        [nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)],
+        ["conv2d", "batch_norm relu", "max_pool2d"],
+    ),
+    "norm tanh": ([nn.BatchNorm2d(2), nn.Tanh()], ["batch_norm", "activation tanh"]),
+    "linear norm relu": (
+        [nn.Linear(6, 4), nn.BatchNorm1d(4), nn.ReLU()],
+        ["gemm", "batch_norm relu"],
     ),
     "linear relu": ([nn.Linear(6, 4), nn.ReLU()], ["gemm relu"]),
     "linear sigmoid": ([nn.Linear(6, 4), nn.Sigmoid()], ["gemm sigmoid"]),

@@ -364,27 +364,77 @@ def test_what_is_more_than_kernels_is_run(wrapper, reason):
     assert found == losses(False)[0]
 
 
-def test_batch_normalization_is_run():
-    """Its running values move once a step, replayed or not."""
+def normalized(**options):
+    """Batch normalization with and without ReLU after it, and once more at the end."""
+    norm = nn.BatchNorm2d(6, **options)
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3), norm, nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(54, 8), nn.BatchNorm1d(8), nn.Linear(8, 4),
+    )  # fmt: skip
 
-    def run(compiled):
-        tw.manual_seed(0)
-        model = nn.Sequential(
-            nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2),
-            nn.Flatten(), nn.Linear(54, 8), nn.BatchNorm1d(8), nn.Linear(8, 4),
-        )  # fmt: skip
-        optimizer = adam(model)
-        step = tw.compile_step(model, "cross_entropy", optimizer)
-        found = []
-        for x, y in batches():
-            loss = step(x, y) if compiled else loop(model, optimizer, x, y)
-            found.append(loss.item())
-        weights = [array.tobytes() for array in model.state_dict().values()]
-        return found, weights, step.reason
 
-    *ours, reason = run(True)
-    assert reason == "BatchNorm is not one of the kernels"
-    assert ours == list(run(False)[:2])
+def frozen():
+    """One that keeps its running values, though the others train."""
+    model = normalized()
+    model[1].eval()
+    return model
+
+
+def train(make, compiled):
+    """Losses, what the model holds in the end, and why steps were no replays."""
+    tw.manual_seed(0)
+    model = make()
+    optimizer = adam(model)
+    step = tw.compile_step(model, "cross_entropy", optimizer)
+    losses, held, reasons = [], [], []
+    for x, y in batches():
+        loss = step(x, y) if compiled else loop(model, optimizer, x, y)
+        losses.append(loss.item())
+        held.append([array.tobytes() for array in model.state_dict().values()])
+        reasons.append(step.reason)
+    return losses, held, reasons
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        normalized,
+        frozen,
+        lambda: normalized(affine=False),
+        lambda: normalized(track_running_stats=False, momentum=0.4),
+    ],
+)
+def test_batch_normalization_is_replayed(make):
+    """Its running values move once a step, and batches are counted."""
+    *ours, reasons = train(make, True)
+    assert [reason is None for reason in reasons] == [False] * 3 + [True] * 9, reasons
+    assert ours == list(train(make, False)[:2])
+
+
+def test_batch_normalization_is_recorded_anew_in_evaluation():
+    tw.manual_seed(0)
+    model = normalized()
+    step = tw.compile_step(model, "cross_entropy", adam(model))
+    for x, y in batches(5):
+        step(x, y)
+    assert step.reason is None and int(model[1].num_batches_tracked) == 5
+    kept = model[1].running_mean.copy()
+    model.eval()
+    for x, y in batches(5):
+        step(x, y)
+    assert step.reason is None and int(model[1].num_batches_tracked) == 5
+    assert kept.tobytes() == model[1].running_mean.tobytes()
+
+
+def test_batch_normalization_without_a_momentum_is_run():
+    """Its share of the running values is another one at each step."""
+
+    def make():
+        return normalized(momentum=None)
+
+    *ours, reasons = train(make, True)
+    assert reasons[-1] == "BatchNorm2d without a momentum is not one of the kernels"
+    assert ours == list(train(make, False)[:2])
 
 
 def test_numpy_backend_and_float64_are_run():

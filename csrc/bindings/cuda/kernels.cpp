@@ -33,6 +33,7 @@ void bind_kernels(py::module_& m) {
   bind_gemm(m);
   bind_conv2d(m);
   bind_pool2d(m);
+  bind_batch_norm(m);
   bind_softmax_cross_entropy(m);
   bind_adam(m);
   bind_sgd(m);

@@ -7,6 +7,7 @@ namespace tw::bindings::cuda {
 void bind_gemm(pybind11::module_& m);
 void bind_conv2d(pybind11::module_& m);
 void bind_pool2d(pybind11::module_& m);
+void bind_batch_norm(pybind11::module_& m);
 void bind_softmax_cross_entropy(pybind11::module_& m);
 void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);

@@ -23,13 +23,19 @@ class Watch:
         The first thing that was not a kernel.
     constants : list of ndarray
         Arrays that no kernel made and that hold the same at every step.
+    changed : list of ndarray
+        What is neither a parameter nor made anew, and a kernel changes.
+    counters : list of ndarray
+        Arrays of whole numbers that go up by one.
     """
 
-    __slots__ = ("constants", "other")
+    __slots__ = ("changed", "constants", "counters", "other")
 
     def __init__(self) -> None:
         self.other: str | None = None
         self.constants: list[NDArray[Any]] = []
+        self.changed: list[NDArray[Any]] = []
+        self.counters: list[NDArray[Any]] = []
 
 
 current: Watch | None = None
@@ -42,6 +48,19 @@ def report(what: str) -> None:
     """Say that something other than a kernel computes."""
     if current is not None and current.other is None:
         current.other = what
+
+
+def changes(array: NDArray[Any]) -> None:
+    """Say that a kernel changes an array that is there from step to step."""
+    if current is not None:
+        current.changed.append(array)
+
+
+def count(array: NDArray[Any]) -> None:
+    """Add one to an array of whole numbers, now and at every step."""
+    array += 1
+    if current is not None:
+        current.counters.append(array)
 
 
 def keep(array: NDArray[Any]) -> None:

@@ -8,6 +8,8 @@ docs/conventions.md.
 from __future__ import annotations
 
 from tilewright.kernels.adam import adam_step as adam_step
+from tilewright.kernels.batch_norm import batch_norm as batch_norm
+from tilewright.kernels.batch_norm import batch_norm_backward as batch_norm_backward
 from tilewright.kernels.control import algorithms as algorithms
 from tilewright.kernels.control import all_algorithms as all_algorithms
 from tilewright.kernels.control import available_isas as available_isas

@@ -27,6 +27,8 @@ LISTS = (
     "conv2d_max_pool2d_backward_input",
     "conv2d_max_pool2d_backward_weight",
     "pool2d",
+    "batch_norm",
+    "batch_norm_backward",
     "softmax",
     "log_softmax",
     "softmax_backward",

@@ -1,8 +1,9 @@
 """How Sequential runs its modules: neighbours that one kernel can do become one step.
 
 Conv2d or Linear takes the activation after it into its epilogue, and Conv2d also the
-max pooling after that: one pass over memory instead of two or three, forward and
-backward. Results are those of the modules one by one.
+max pooling after that; batch normalization takes a ReLU. It is one pass over memory
+instead of two or three, forward and backward. Results are those of the modules one by
+one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tilewright.nn.activation import GELU, ReLU, Sigmoid, Tanh
 from tilewright.nn.convolution import Conv2d
 from tilewright.nn.linear import Linear
 from tilewright.nn.module import Module
+from tilewright.nn.normalization import BatchNorm1d, BatchNorm2d
 from tilewright.nn.pooling import MaxPool2d
 
 Step = Callable[[Any], Any]
@@ -27,7 +29,14 @@ _EPILOGUES: dict[type[Module], str] = {
     Tanh: "tanh",
     GELU: "gelu",
 }
-_KINDS: tuple[type[Module], ...] = (Conv2d, Linear, MaxPool2d, *_EPILOGUES)
+_KINDS: tuple[type[Module], ...] = (
+    Conv2d,
+    Linear,
+    BatchNorm1d,
+    BatchNorm2d,
+    MaxPool2d,
+    *_EPILOGUES,
+)
 # Taken now: a class may have its forward replaced later, and is then let alone.
 _FORWARD = {kind: kind.forward for kind in _KINDS}
 _CALL = Module.__call__
@@ -77,6 +86,9 @@ def _fused(row: list[Module], position: int) -> tuple[Step, int]:
         activation = _epilogue(following)
         if activation != "none":
             return _linear(linear, activation), 2
+    norm = _plain(module, BatchNorm2d) or _plain(module, BatchNorm1d)
+    if norm is not None and _epilogue(following) == "relu":
+        return _batch_norm(norm), 2
     if type(module).__call__ is _CALL and not module._hooks:
         return module.forward, 1
     return module, 1
@@ -166,3 +178,7 @@ def _linear(linear: Linear, activation: str) -> Step:
         return functional.linear(x, linear.weight, linear.bias, activation)
 
     return step
+
+
+def _batch_norm(norm: BatchNorm1d | BatchNorm2d) -> Step:
+    return lambda x: norm.activated(x, "relu")

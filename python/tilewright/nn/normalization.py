@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tilewright.autograd import Tensor
+from tilewright.autograd import Tensor, watch
 from tilewright.kernels import checks
 from tilewright.nn import functional, init, sizes
 from tilewright.nn.module import Module
@@ -67,6 +67,10 @@ class _BatchNorm(Module):
 
     def forward(self, x: TensorLike) -> Tensor:
         """Normalize by the batch in training, by the running values in evaluation."""
+        return self.activated(x, "none")
+
+    def activated(self, x: TensorLike, activation: str) -> Tensor:
+        """What `forward` returns, after an activation: "none" or "relu"."""
         shape: tuple[int, ...] = getattr(x, "shape", ())
         if len(shape) not in self._dimensions or shape[-1] != self.num_features:
             raise ValueError(
@@ -76,9 +80,10 @@ class _BatchNorm(Module):
         momentum = self.momentum
         tracked = self.num_batches_tracked
         if self.training and tracked is not None:
-            tracked[...] += 1
+            watch.count(tracked)
             if momentum is None:  # the mean over all batches so far
                 momentum = 1 / int(tracked)
+                watch.report(f"{type(self).__name__} without a momentum")
         return functional.batch_norm(
             x,
             self.running_mean,
@@ -89,6 +94,7 @@ class _BatchNorm(Module):
             momentum or 0.0,
             self.eps,
             unbiased=self.unbiased,
+            activation=activation,
         )
 
     # Of the running variance; Keras's is the batch's own.

@@ -270,6 +270,8 @@ class CompiledStep:
                 (loss, outputs),
                 watch.constants,
             )
+        if isinstance(plan, StepPlan):
+            plan.also_changes(watch.changed, watch.counters)
         self.reason = plan if isinstance(plan, str) else "it was recorded"
         return plan, loss.detach()
 

@@ -68,6 +68,8 @@ class StepPlan:
         self._arrays = [tensor._data for tensor in self._tensors]
         # Dropout draws one pair of numbers for both directions.
         self._draws: dict[tuple[int, int], tuple[int, list[int]]] = {}
+        self._others: list[Array] = []
+        self._counters: list[Array] = []
         for index, (size, *pair) in enumerate(replay.dropouts):
             self._draws.setdefault((pair[0], pair[1]), (size, []))[1].append(index)
 
@@ -109,6 +111,19 @@ class StepPlan:
         last = tuple(kept_outputs) if several else kept_outputs[0]
         return StepPlan(model, optimizer, replay, moved, kept_loss, last)
 
+    def also_changes(self, arrays: list[Array], counters: list[Array]) -> None:
+        """Take note of what a step changes beside what the optimizer does.
+
+        Parameters
+        ----------
+        arrays : list of ndarray
+            Of the model; kernels change them.
+        counters : list of ndarray
+            Go up by one at each run.
+        """
+        self._others = arrays + counters
+        self._counters = counters
+
     def stale(self) -> str | None:
         """Why the plan does not hold any more, or None if it does."""
         if not (recording.possible() and is_grad_enabled()):
@@ -139,6 +154,8 @@ class StepPlan:
             Return what each kernel took; else an empty list.
         """
         replay = self._replay
+        for counter in self._counters:
+            counter += 1
         for size, calls in self._draws.values():
             seed, offset = random.dropout_key(size)
             for index in calls:
@@ -167,7 +184,7 @@ class StepPlan:
             np.copyto(array, saved)
 
     def _changed(self) -> list[Array]:
-        found: list[Array] = []
+        found = list(self._others)
         for moved in self._moved:
             found += [*moved.params, *moved.arrays]
         return found

@@ -10,6 +10,8 @@ uniform, so that a backend only computes:
 - optional arrays are arrays or None; ``out`` has the result's shape;
 - ``axis_sum`` sees three axes and sums over the middle one; ``arithmetic`` sees
   shapes that broadcast; only of ``copy`` and ``concatenate`` inputs may be strided;
+- batch_norm functions see matrices, the channels last; running arrays are writeable
+  in training;
 - softmax functions see matrices, the softmax axis last; labels are int64.
 """
 
@@ -172,6 +174,34 @@ class Backend(Protocol):
         count_include_pad: bool,
         /,
     ) -> Array: ...
+
+    def batch_norm(
+        self,
+        x: Array,
+        weight: Array | None,
+        bias: Array | None,
+        running_mean: Array | None,
+        running_var: Array | None,
+        training: bool,
+        momentum: float,
+        eps: float,
+        unbiased: bool,
+        activation: str,
+        /,
+    ) -> tuple[Array, Array]: ...
+
+    def batch_norm_backward(
+        self,
+        dy: Array,
+        x: Array,
+        saved: Array,
+        weight: Array | None,
+        bias: Array | None,
+        training: bool,
+        activation: str,
+        out: Array | None,
+        /,
+    ) -> tuple[Array, Array, Array]: ...
 
     def softmax(self, x: Array, /) -> Array: ...
 

@@ -21,6 +21,7 @@ FAMILIES = (
     "gemm",
     "conv2d",
     "pool2d",
+    "batch_norm",
     "softmax_cross_entropy",
     "adam",
     "sgd",

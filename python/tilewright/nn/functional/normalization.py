@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from tilewright import kernels
-from tilewright.autograd import Tensor
+from tilewright.autograd import Tensor, watch
 from tilewright.autograd.function import Context, Function, Gradients
-from tilewright.kernels import checks
-from tilewright.kernels.device_arrays import is_array
 from tilewright.nn.types import Array, TensorLike
 
 
 class _BatchNorm(Function):
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(
@@ -26,55 +23,67 @@ class _BatchNorm(Function):
         *,
         running: tuple[Array, Array] | None,
         training: bool,
-        momentum: float,
-        eps: float,
-        unbiased: bool,
+        activation: str,
+        **options: Any,
     ) -> Array:
-        x = checks.floating("batch_norm", "x", x, None)
-        _check(x, weight, bias, running, training)
-        rows = x.size // x.shape[-1]
-        with np.errstate(all="ignore"):
-            if training:
-                # Sums by the kernel: in blocks, the same at any number of threads.
-                mean = kernels.bias_gradient(x) / rows
-                normalized = x - mean
-                variance = kernels.bias_gradient(normalized * normalized) / rows
-                if running is not None:
-                    spread = rows / (rows - 1) if unbiased else 1.0
-                    for kept, new in zip(
-                        running, (mean, variance * spread), strict=True
-                    ):
-                        kept += momentum * (new - kept)
-            else:
-                assert running is not None
-                mean, variance = (kept.astype(x.dtype) for kept in running)
-                normalized = x - mean
-            scale = 1 / np.sqrt(variance + eps)
-            normalized *= scale
-            y: Array = normalized * weight if weight is not None else normalized.copy()
-            if bias is not None:
-                y += bias
+        kept = _like(running, x)
+        y, saved = kernels.batch_norm(
+            x,
+            weight,
+            bias,
+            running_mean=kept[0],
+            running_var=kept[1],
+            training=training,
+            activation=activation,
+            **options,
+        )
+        if training and running is not None:
+            for array, moved in zip(running, kept, strict=True):
+                watch.changes(array)
+                if moved is not array:
+                    array[...] = moved
         ctx.training = training
-        ctx.rows = rows
-        ctx.save_for_backward(normalized, scale, weight)
+        ctx.activation = activation
+        # Where relu let nothing through is found again from x.
+        ctx.save_for_backward(x, saved, weight, bias if activation != "none" else None)
         return y
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
-        normalized, scale, weight = ctx.saved
+        x, saved, weight, bias = ctx.saved
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        dweight = dbias = dx = None
-        if needs_weight or (needs_x and ctx.training):
-            dweight = kernels.bias_gradient(dy * normalized)
-        if needs_bias or (needs_x and ctx.training):
-            dbias = kernels.bias_gradient(dy)
-        if needs_x:
-            dx = dy
-            if ctx.training:
-                # Mean and variance depend on x as well.
-                dx = dy - (dbias + normalized * dweight) / ctx.rows
-            dx = dx * (scale if weight is None else scale * weight)
-        return dx, dweight if needs_weight else None, dbias if needs_bias else None
+        dx, dweight, dbias = kernels.batch_norm_backward(
+            dy,
+            x,
+            saved,
+            weight,
+            bias,
+            training=ctx.training,
+            activation=ctx.activation,
+            out=ctx.scratch(dy),
+        )
+        return (
+            dx if needs_x else None,
+            dweight if needs_weight else None,
+            dbias if needs_bias else None,
+        )
+
+
+def _like(
+    running: tuple[Array, Array] | None, x: Array
+) -> tuple[Array, Array] | tuple[None, None]:
+    """Running arrays in x's dtype, where they are of another one."""
+    if running is None:
+        return None, None
+    mean, variance = (
+        array.astype(x.dtype) if _other_floats(array, x) else array for array in running
+    )
+    return mean, variance
+
+
+def _other_floats(array: Any, x: Array) -> bool:
+    dtype = getattr(array, "dtype", x.dtype)
+    return bool(dtype.kind == "f" and dtype != x.dtype)
 
 
 def batch_norm(
@@ -88,6 +97,7 @@ def batch_norm(
     eps: float = 1e-5,
     *,
     unbiased: bool = True,
+    activation: str = "none",
 ) -> Tensor:
     """Each channel with mean 0 and variance 1, then times `weight` plus `bias`.
 
@@ -107,6 +117,8 @@ def batch_norm(
     unbiased : bool, default True
         Whether the running variance is the estimate over ``rows - 1``, as in
         PyTorch, and not over ``rows``, as in Keras.
+    activation : str, default "none"
+        Or ``"relu"``, in the same passes over memory.
 
     Returns
     -------
@@ -143,35 +155,8 @@ def batch_norm(
         bias,
         running=running,
         training=training,
-        momentum=checks.number("batch_norm", "momentum", momentum, 0.0, 1.0),
-        eps=checks.number("batch_norm", "eps", eps),
+        momentum=momentum,
+        eps=eps,
         unbiased=unbiased,
+        activation=activation,
     )
-
-
-def _check(x: Array, weight: Any, bias: Any, running: Any, training: bool) -> None:
-    op = "batch_norm"
-    if x.ndim < 2:
-        raise ValueError(
-            f"{op}: x must have at least 2 dimensions, (..., C), got {x.ndim} "
-            f"(shape {x.shape})"
-        )
-    C = x.shape[-1]
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None:
-            checks.like(op, name, value, (C,), "x", x)
-    for name, value in zip(
-        ("running_mean", "running_var"), running or (), strict=False
-    ):
-        if not is_array(value) or value.shape != (C,):
-            raise ValueError(
-                f"{op}: {name} must be an array of shape {(C,)} for x of shape "
-                f"{x.shape}, got {getattr(value, 'shape', type(value).__name__)}"
-            )
-    if training and x.size <= C:
-        raise ValueError(
-            f"{op}: x must have more than 1 value a channel in training, got shape "
-            f"{x.shape}"
-        )
-    if not training and running is None:
-        raise ValueError(f"{op}: evaluation needs running_mean and running_var")

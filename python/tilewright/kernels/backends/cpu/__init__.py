@@ -11,6 +11,10 @@ except ImportError as error:
     ) from error
 
 from tilewright.kernels.backends.cpu.adam import adam_step as adam_step
+from tilewright.kernels.backends.cpu.batch_norm import batch_norm as batch_norm
+from tilewright.kernels.backends.cpu.batch_norm import (
+    batch_norm_backward as batch_norm_backward,
+)
 from tilewright.kernels.backends.cpu.conv2d import conv2d as conv2d
 from tilewright.kernels.backends.cpu.conv2d import (
     conv2d_backward_input as conv2d_backward_input,

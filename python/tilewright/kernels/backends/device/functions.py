@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tilewright.kernels.backends.device.adam import Adam
+from tilewright.kernels.backends.device.batch_norm import BatchNorm
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
 from tilewright.kernels.backends.device.gemm import Gemm
 from tilewright.kernels.backends.device.roofline import Roofline
@@ -12,7 +13,9 @@ from tilewright.kernels.backends.device.softmax_cross_entropy import (
 )
 
 
-class DeviceFunctions(Gemm, Conv2dMaxPool2d, SoftmaxCrossEntropy, Adam, Sgd, Roofline):
+class DeviceFunctions(
+    Gemm, Conv2dMaxPool2d, BatchNorm, SoftmaxCrossEntropy, Adam, Sgd, Roofline
+):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`.
 
     And the probe that benchmarks hold them against.

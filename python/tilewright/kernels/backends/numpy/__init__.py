@@ -8,6 +8,10 @@ extension it serves everything.
 from __future__ import annotations
 
 from tilewright.kernels.backends.numpy.adam import adam_step as adam_step
+from tilewright.kernels.backends.numpy.batch_norm import batch_norm as batch_norm
+from tilewright.kernels.backends.numpy.batch_norm import (
+    batch_norm_backward as batch_norm_backward,
+)
 from tilewright.kernels.backends.numpy.conv2d import conv2d as conv2d
 from tilewright.kernels.backends.numpy.conv2d import (
     conv2d_backward_input as conv2d_backward_input,
