@@ -39,6 +39,11 @@ LAYERS = {
     "conv strides": lambda L: L.Conv2D(4, 3, strides=2, padding="same"),
     "conv dilated": lambda L: L.Conv2D(4, 3, dilation_rate=2, use_bias=False),
     "conv groups": lambda L: L.Conv2D(6, 3, groups=3, activation="tanh"),
+    "transposed": lambda L: L.Conv2DTranspose(4, (3, 2), activation="relu"),
+    "transposed same": lambda L: L.Conv2DTranspose(4, 3, strides=2, padding="same"),
+    "transposed far": lambda L: L.Conv2DTranspose(2, 2, strides=3, use_bias=False),
+    "transposed wide": lambda L: L.Conv2DTranspose(2, 4, strides=(2, 1)),
+    "transposed odd": lambda L: L.Conv2DTranspose(2, 5, strides=3, padding="same"),
     "depthwise": lambda L: L.DepthwiseConv2D(3, depth_multiplier=2),
     "depthwise same": lambda L: L.DepthwiseConv2D(3, strides=2, padding="same"),
     "max pool": lambda L: L.MaxPooling2D(),
@@ -216,6 +221,26 @@ def test_ten_losses_of_a_convolutional_network(optimizer):
     assert_same_training(cnn, compiled, IMAGES, LABELS)
 
 
+def test_ten_losses_of_an_autoencoder():
+    def make(k):
+        L = k.layers
+        return k.Sequential(
+            [
+                k.Input((12, 12, 3)),
+                L.Conv2D(6, 3, strides=2, padding="same", activation="relu"),
+                L.Conv2DTranspose(4, 3, strides=2, padding="same", activation="relu"),
+                L.UpSampling2D(),
+                L.MaxPooling2D(),
+                L.Conv2D(3, 3, padding="same", activation="sigmoid"),
+            ]
+        )
+
+    def compiled(k):
+        return {"optimizer": "adam", "loss": "binary_crossentropy", "metrics": ["mse"]}
+
+    assert_same_training(make, compiled, IMAGES, IMAGES)
+
+
 def test_ten_losses_of_a_graph_with_batch_normalization():
     def compiled(k):
         return {
@@ -319,6 +344,26 @@ def test_ten_losses_with_penalties(penalty):
         return {"optimizer": k.optimizers.Adam(0.01), "loss": "mse"}
 
     assert_same_training(make, compiled, ROWS, NUMBERS)
+
+
+@pytest.mark.parametrize("penalty", ["l2", "l1"])
+def test_ten_losses_with_penalties_on_activities(penalty):
+    def make(k):
+        L = k.layers
+        return k.Sequential(
+            [
+                k.Input((6,)),
+                L.Dense(8, activation="relu", activity_regularizer=penalty),
+                L.Dense(2, kernel_regularizer="l2", activity_regularizer="l1"),
+            ]
+        )
+
+    def compiled(k):
+        return {"optimizer": "adam", "loss": "mse", "metrics": ["mae"]}
+
+    theirs, mine = assert_same_training(make, compiled, ROWS, NUMBERS)
+    expected = theirs.evaluate(ROWS, NUMBERS, verbose=0)
+    assert mine.evaluate(ROWS, NUMBERS, verbose=0) == pytest.approx(expected, rel=1e-4)
 
 
 def fitted(make, x, y, **options):

@@ -451,6 +451,19 @@ def test_utils():
             ValueError,
             "which is not the input that was given",
         ),
+        (
+            lambda: keras.Model(
+                a := keras.Input((2,)),
+                (d := layers.Dense(2, activity_regularizer="l1"))(d(a)),
+            ),
+            ValueError,
+            "has an activity_regularizer and is used 2 times",
+        ),
+        (
+            lambda: layers.Conv2DTranspose(2, 3, dilation_rate=2),
+            ValueError,
+            "Conv2DTranspose: dilation_rate must be 1",
+        ),
         (lambda: keras.Model([], keras.Input((2,))), ValueError, "at least one input"),
         (
             lambda: keras.Model(keras.Input((2,)), [3]),

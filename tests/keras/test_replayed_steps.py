@@ -115,6 +115,17 @@ CASES = {
     "l1 and l2": Replayed(
         True, make=lambda: dense(kernel_regularizer=regularizers.l1_l2(0.01, 0.02))
     ),
+    "activities": Replayed(
+        True, make=lambda: dense(activity_regularizer="l1_l2"), metrics=["accuracy"]
+    ),
+    "transposed": Replayed(
+        True,
+        make=lambda: keras.Sequential(
+            [keras.Input((6,)), layers.Reshape((2, 3, 1)),
+             layers.Conv2DTranspose(4, 2, strides=2, activation="relu"),
+             layers.Flatten(), layers.Dense(3, "softmax")]
+        ),
+    ),
     "dropout": Replayed(
         True,
         make=lambda: keras.Sequential(

@@ -8,7 +8,7 @@ it cannot record it runs as it is, with the same results.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from tilewright import random
 from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.watch import watching
-from tilewright.cuda.graphs import Graphed, graph
 from tilewright.errors import CaptureError
 from tilewright.kernels import recording
 from tilewright.kernels.device_arrays import on_device
@@ -30,6 +29,9 @@ from tilewright.train.losses import (
     with_extras,
 )
 from tilewright.train.step_plan import KernelTime, StepPlan, flat
+
+if TYPE_CHECKING:
+    from tilewright.cuda.graphs import Graphed
 
 Array = NDArray[Any]
 # Shapes and dtypes of inputs and targets.
@@ -229,6 +231,8 @@ class CompiledStep:
             return loss, self.outputs
 
         if self._graphed is None:
+            from tilewright.cuda.graphs import graph
+
             self._graphed = graph(step)
         try:
             loss, self.outputs = self._graphed(x, y)

@@ -2,7 +2,7 @@
 
 import numpy as np
 from tensorflow import keras
-from tensorflow.keras import layers
+from tensorflow.keras import layers, regularizers
 
 keras.utils.set_random_seed(0)
 (x_train, _), (x_test, _) = keras.datasets.mnist.load_data()
@@ -13,7 +13,9 @@ x_test = x_test.reshape((len(x_test), np.prod(x_test.shape[1:])))
 
 encoding_dim = 32
 input_img = keras.Input(shape=(784,))
-encoded = layers.Dense(encoding_dim, activation="relu")(input_img)
+encoded = layers.Dense(
+    encoding_dim, activation="relu", activity_regularizer=regularizers.l1(1e-6)
+)(input_img)
 decoded = layers.Dense(784, activation="sigmoid")(encoded)
 autoencoder = keras.Model(input_img, decoded)
 encoder = keras.Model(input_img, encoded)
@@ -40,8 +42,7 @@ x = layers.Conv2D(4, (3, 3), activation="relu", padding="same")(x)
 encoded = layers.MaxPooling2D((2, 2), padding="same")(x)
 x = layers.Conv2D(4, (3, 3), activation="relu", padding="same")(encoded)
 x = layers.UpSampling2D((2, 2))(x)
-x = layers.Conv2D(8, (3, 3), activation="relu", padding="same")(x)
-x = layers.UpSampling2D((2, 2))(x)
+x = layers.Conv2DTranspose(8, (3, 3), strides=2, activation="relu", padding="same")(x)
 decoded = layers.Conv2D(1, (3, 3), activation="sigmoid", padding="same")(x)
 autoencoder = keras.Model(input_img, decoded)
 autoencoder.compile(optimizer="adam", loss="mse")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tilewright import nn
 from tilewright.autograd import Tensor, no_grad
-from tilewright.keras import naming
+from tilewright.keras import naming, regularizers
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -125,6 +125,9 @@ class Layer:
         Of one sample, where it is the first layer of a Sequential.
     trainable : bool, default True
         Whether training moves its weights.
+    activity_regularizer : str or penalty, optional
+        Of what the layer returns; its mean over the batch is added to the loss. The
+        layer is then to be put after others once.
 
     Attributes
     ----------
@@ -138,7 +141,9 @@ class Layer:
         name: str | None = None,
         input_shape: Shape | None = None,
         trainable: bool = True,
+        activity_regularizer: Any = None,
     ) -> None:
+        self.activity_regularizer = regularizers.get(activity_regularizer)
         self.name = name or naming.automatic(type(self).__name__)
         self.given_shape = None if input_shape is None else tuple(input_shape)
         self._trainable = trainable
@@ -176,6 +181,8 @@ class Layer:
         """
         if not self.built:
             self.parts = self.make(tuple(input_shape)[1:])
+            if self.activity_regularizer is not None:
+                self.parts = [*self.parts, Activity(self.activity_regularizer)]
             self.built = True
 
     def front(self) -> list[Any] | None:
@@ -348,12 +355,34 @@ class Layer:
 
     def get_config(self) -> dict[str, Any]:
         """Arguments that make the same layer again, for a file."""
-        return {"name": self.name, "trainable": self.trainable}
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = self.activity_regularizer
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Make a layer of what `get_config` returned."""
         return cls(**config)
+
+
+class Activity(nn.Module):
+    """Passes on what it is given, and holds its penalty for the loss."""
+
+    def __init__(self, penalty: nn.L1L2) -> None:
+        self.penalty = penalty
+        # In a list, for it is no part of the module.
+        self._latest: list[Tensor] = []
+
+    def forward(self, x: Any) -> Tensor:
+        """Note the mean over the samples."""
+        y = x if isinstance(x, Tensor) else Tensor(x)
+        self._latest[:] = [self.penalty(y) * (1 / max(len(y), 1))]
+        return y
+
+    def take(self) -> Tensor:
+        """The penalty of the latest batch."""
+        return self._latest.pop()
 
 
 @contextlib.contextmanager

@@ -23,6 +23,11 @@ class Network:
     ----------
     inputs, outputs : list of KerasTensor
 
+    Raises
+    ------
+    ValueError
+        If they do not belong together.
+
     Attributes
     ----------
     layers : list of Layer
@@ -43,6 +48,13 @@ class Network:
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
         self.calls, entered = sorted_calls(inputs, outputs)
         self.layers = _by_depth(self.calls, entered)
+        for layer in self.layers:
+            uses = sum(call.layer is layer for call in self.calls)
+            if uses > 1 and layer.activity_regularizer is not None:
+                raise ValueError(
+                    f"Model: {layer.name} has an activity_regularizer and is used "
+                    f"{uses} times; give each use a layer of its own"
+                )
         starts = list(inputs)
         self.preparation: list[list[PreparationLayer]] = []
         taken = [tensor.call for tensor in inputs]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tilewright import nn, optim
 from tilewright.autograd import Tensor, no_grad
 from tilewright.keras import losses, metrics
+from tilewright.keras.layers.layer import Activity
 from tilewright.keras.losses import CategoricalCrossentropy, Loss
 from tilewright.keras.metrics import Metric, SparseCategoricalAccuracy
 from tilewright.keras.models.network import Network
@@ -170,10 +171,17 @@ class Objective:
 
     Targets come as an array where there is one, else as a tuple, in which the weights
     of the samples may follow.
+
+    Parameters
+    ----------
+    targets : list of Target
+    activities : list of Activity
+        Layers whose results have penalties.
     """
 
-    def __init__(self, targets: list[Target]) -> None:
+    def __init__(self, targets: list[Target], activities: list[Activity]) -> None:
         self._targets = targets
+        self._activities = activities
 
     def __call__(self, outputs: Any, y: Any) -> Any:
         """Compute with tensors of outputs and arrays of targets."""
@@ -191,6 +199,8 @@ class Objective:
             parts.append(value)
             scaled = value if target.share is None else value * target.share
             total = scaled if total is None else total + scaled
+        for activity in self._activities:
+            total = total + activity.take()
         return total if len(parts) == 1 else (total, *parts)
 
 
@@ -224,10 +234,12 @@ class KerasTrainer(Trainer):
         for target in targets:
             whole[target.number] = target.head is None
         several = len(whole) > 1
+        model = network.ended(whole)
+        activities = [each for each in model.modules() if isinstance(each, Activity)]
         super().__init__(
-            network.ended(whole),
+            model,
             optimizer,
-            Objective(targets),
+            Objective(targets, activities),
             _metrics(targets, len(whole) if several else None),
         )
         self._own_loss = all(t.loss is None or t.loss.replays for t in targets)
