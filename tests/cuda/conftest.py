@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,20 +23,48 @@ from simulator import build, build_folder, build_ptx, load  # noqa: E402
 BACKEND = "tilewright.kernels.backends.cuda"
 
 
-@pytest.fixture(scope="session", params=["_cudasim", "_cudasim_ptx"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests of CuPy over the stand-in and, where one is, on a GPU.
+
+    A module's ``ROUTES`` are the simulators behind the stand-in; by default the
+    kernels from their sources, for those from nvcc's PTX take much longer.
+    """
+    routes = getattr(metafunc.module, "ROUTES", ["_cudasim"])
+    if "cupy" in metafunc.fixturenames:
+        gpu = pytest.param("gpu", marks=pytest.mark.gpu)
+        metafunc.parametrize("cupy", [*routes, gpu], indirect=True)
+    elif "extension" in metafunc.fixturenames:
+        metafunc.parametrize("extension", routes, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def simulator(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], ModuleType]:
+    """What builds and loads a simulator by its name, once."""
+
+    @functools.cache
+    def loaded(name: str) -> ModuleType:
+        folder = build_folder(tmp_path_factory)
+        how = build_ptx if name == "_cudasim_ptx" else build
+        return load(how(folder, name), name)
+
+    return loaded
+
+
+@pytest.fixture
 def extension(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, simulator: Callable[[str], ModuleType]
 ) -> ModuleType:
     """The kernels as a module like ``tilewright._cuda``."""
-    folder = build_folder(tmp_path_factory)
-    if request.param == "_cudasim_ptx":
-        return load(build_ptx(folder, request.param), request.param)
-    return load(build(folder, request.param), request.param)
+    return simulator(request.param)
 
 
-@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture
 def cupy(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    simulator: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ModuleType]:
     """CuPy's stand-in, and the ``cuda`` backend over it; and CuPy itself on a GPU."""
     if request.param == "gpu":
@@ -44,7 +73,7 @@ def cupy(
             pytest.skip(f"needs a GPU: {reason}")
         yield importlib.import_module("cupy")
         return
-    extension = request.getfixturevalue("extension")
+    extension = simulator(request.param)
     extension.configure("forward", 1, True)
     stand_in = host_cupy.module()
     monkeypatch.setitem(sys.modules, "cupy", stand_in)

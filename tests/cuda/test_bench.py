@@ -34,7 +34,7 @@ def run(
 ) -> Run:
     """The command line, whose children have the same GPU as this process."""
     if "simulated" in cupy.__version__:
-        extension = request.getfixturevalue("extension")
+        extension = request.getfixturevalue("simulator")("_cudasim")
         paths = pretend.for_children(extension, tmp_path)
         monkeypatch.setenv("PYTHONPATH", paths)
         monkeypatch.setitem(sys.modules, "tilewright._cudasim", extension)

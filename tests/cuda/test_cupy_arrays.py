@@ -11,6 +11,8 @@ from tilewright import kernels
 from tilewright.errors import KernelError
 from tilewright.kernels import conformance, dispatch
 
+ROUTES = ["_cudasim", "_cudasim_ptx"]
+
 
 @pytest.mark.parametrize("family", conformance.FAMILIES)
 def test_conformance(cupy: ModuleType, family: str) -> None:

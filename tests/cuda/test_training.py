@@ -250,6 +250,63 @@ def test_callbacks_at_the_gradients(cupy: ModuleType) -> None:
     assert "bias of layer '7' (Linear) is not finite" in str(history.stopped)
 
 
+class Two(nn.Module):
+    """Two inputs, two outputs."""
+
+    def __init__(self) -> None:
+        self.a, self.b = nn.Linear(4, 6), nn.Linear(3, 6)
+        self.kind, self.number = nn.Linear(6, 3), nn.Linear(6, 2)
+
+    def forward(self, x: Any) -> Any:
+        a, b = x
+        h = nn.functional.relu(self.a(a) + self.b(b))
+        return self.kind(h), self.number(h)
+
+
+def both(outputs: Any, targets: Any) -> Any:
+    kind = nn.functional.cross_entropy(outputs[0], targets[0])
+    return kind + nn.functional.mse_loss(outputs[1], targets[1]), kind
+
+
+def kind_loss(outputs: Any, targets: Any) -> float:
+    assert all(type(array) is np.ndarray for array in (*outputs, *targets))
+    return float(outputs[2])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_several_inputs_and_targets(cupy: Any, stream: bool) -> None:
+    rng = np.random.default_rng(0)
+    a, b, numbers = (rng.random((24, n), np.float32) for n in (4, 3, 2))
+    kinds = rng.integers(0, 3, 24)
+    batches = [
+        ((a[i : i + 8], b[i : i + 8]), (kinds[i : i + 8], numbers[i : i + 8]))
+        for i in range(0, 24, 8)
+    ]
+
+    class Several(data.ArrayDataset):
+        arrays = (a, b, kinds, numbers)
+
+        def batch(self, arrays: Any, rows: Any, seed: int, epoch: int) -> Any:
+            return arrays[:2], arrays[2:]
+
+    histories = []
+    for device in DEVICES:
+        tw.manual_seed(0)
+        model = Two()
+        optimizer = optim.Adam(model.parameters(), lr=0.01)
+        made = tw.Trainer(model, optimizer, both, [kind_loss], device=device)
+        given: Any = data.BatchStream(batches)
+        if not stream:
+            given = data.DataLoader(Several(a, kinds), 8, shuffle=True, seed=0)
+            ((x, _), (_, y)), *_ = data.DataLoader(
+                given.dataset, 8, shuffle=True, device=device
+            )
+            assert type(x) is type(y) is (cupy.ndarray if device == "cuda" else type(a))
+        histories.append(made.fit(given, 2, verbose=False).history)
+    for name in ("loss", "kind_loss"):
+        assert histories[0][name] == pytest.approx(histories[1][name], abs=1e-5)
+
+
 def test_scikit_learn_on_a_gpu(cupy: ModuleType) -> None:
     pytest.importorskip("sklearn", reason="needs scikit-learn")
     from tilewright.interop.sklearn import NeuralClassifier

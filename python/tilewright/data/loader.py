@@ -13,7 +13,7 @@ from tilewright import random
 from tilewright.data.dataset import ArrayDataset, Batch
 from tilewright.kernels import checks, devices, get_num_threads
 from tilewright.kernels.gather import gatherer
-from tilewright.kernels.upload import Uploader
+from tilewright.kernels.upload import Upload, Uploader
 
 
 class DataLoader:
@@ -261,20 +261,19 @@ class DataLoader:
     def _uploaded(self, batches: Iterator[Batch], device: str) -> Iterator[Batch]:
         """Each batch is copied while the one before it is in use."""
         uploader = Uploader(device)
-        coming = None
+        coming: tuple[Upload, tuple[Any, Any]] | None = None
         try:
-            for batch in batches:
-                before, coming = coming, uploader.begin(batch)
+            for x, y in batches:
+                before = coming
+                coming = uploader.begin([*_members(x), *_members(y)]), (x, y)
                 if before is not None:
-                    x, y = before.finish()
-                    yield x, y
+                    yield _uploaded(*before)
             if coming is not None:
-                x, y = coming.finish()
-                yield x, y
+                yield _uploaded(*coming)
         finally:
             # The loop may be left with a copy under way: its memory is in use.
             if coming is not None:
-                coming.finish()
+                coming[0].finish()
 
     def state_dict(self) -> dict[str, Any]:
         """Where the loader is: plain numbers, ready for JSON."""
@@ -313,3 +312,17 @@ class DataLoader:
         self.seed = int(state["seed"])
         self.epoch = int(state["epoch"])
         self.position = self._resume_at = int(state["position"])
+
+
+def _members(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _uploaded(upload: Upload, batch: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The arrays that were copied, in the form of their batch."""
+    arrays = iter(upload.finish())
+    x, y = (
+        tuple([next(arrays) for _ in each]) if isinstance(each, tuple) else next(arrays)
+        for each in batch
+    )
+    return x, y

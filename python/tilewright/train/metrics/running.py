@@ -98,6 +98,18 @@ def _total(value: Any, size: int) -> float:
     return float(value) * size
 
 
+def _copied(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([each.copy() for each in value])
+    return value.copy()
+
+
+def _to_host(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple([to_host(each) for each in value])
+    return to_host(value)
+
+
 class RunningMeans:
     """Means over samples of the loss and of functions, and whole metrics.
 
@@ -149,7 +161,7 @@ class RunningMeans:
         """
         size = len(targets[0] if isinstance(targets, tuple) else targets)
         self.samples += size
-        if on_device(outputs):
+        if on_device(outputs[0] if isinstance(outputs, tuple) else outputs):
             self._update_there(loss, outputs, targets, size)
             return
         self._sums["loss"] += loss * size
@@ -168,7 +180,7 @@ class RunningMeans:
                 self._sums[name] = self._sums[name] + total
         if self._whole or not all(map(_runs_there, self._functions.values())):
             # Copies: the next step may overwrite the model's outputs.
-            self._waiting.append((outputs.copy(), targets.copy()))
+            self._waiting.append((_copied(outputs), _copied(targets)))
             if len(self._waiting) == _MOST_WAITING:
                 self._settle()
 
@@ -177,11 +189,11 @@ class RunningMeans:
         self._sums = {name: float(total) for name, total in self._sums.items()}
         waiting, self._waiting = self._waiting, []
         for pair in waiting:
-            outputs, targets = map(to_host, pair)
+            outputs, targets = map(_to_host, pair)
+            size = len(targets[0] if isinstance(targets, tuple) else targets)
             for name, function in self._functions.items():
                 if not _runs_there(function):
-                    total = _total(function(outputs, targets), len(targets))
-                    self._sums[name] += total
+                    self._sums[name] += _total(function(outputs, targets), size)
             for metric in self._whole.values():
                 metric.update(outputs, targets)
 
