@@ -84,13 +84,22 @@ def test_hopper_loops_do_little_but_multiply(known: dict) -> None:
         assert one["registers"] == 168, name
 
 
-@pytest.mark.parametrize("source", ["gemm/gemm.cu", "gemm/tensor_core.cu"])
-def test_no_figure_is_worse(figures: ModuleType, known: dict, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "architecture", "count"),
+    [
+        ("gemm/gemm.cu", "sm_80", 16),
+        ("gemm/tensor_core.cu", "sm_80", 24),
+        ("gemm/hopper.cu", "sm_90a", 6),
+    ],
+)
+def test_no_figure_is_worse(
+    figures: ModuleType, known: dict, source: str, architecture: str, count: int
+) -> None:
     if shutil.which("nvcc") is None:
         pytest.skip("nvcc is not here")
     if figures.nvdisasm() is None:
         pytest.skip("nvdisasm is not here: pip install nvidia-cuda-nvdisasm")
-    now = figures.figures_of(ROOT / "csrc/cuda" / source, "sm_80")
-    assert len(now) >= 16
+    now = figures.figures_of(ROOT / "csrc/cuda" / source, architecture)
+    assert len(now) == count
     for name, one in now.items():
-        assert figures.worse(one, known["sm_80"][name]) == [], name
+        assert figures.worse(one, known[architecture][name]) == [], name

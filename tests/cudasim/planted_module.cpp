@@ -7,6 +7,7 @@
 
 #include "cudasim/block.hpp"
 #include "cudasim/shadow.hpp"
+#include "cudasim/tensor_map.hpp"
 #include "planted.h"
 
 namespace py = pybind11;
@@ -14,12 +15,19 @@ using Floats = py::array_t<float, py::array::c_style>;
 
 namespace {
 
+const planted::Entry* find_in(const planted::Entry* list,
+                              const std::string& name) {
+  for (const planted::Entry* e = list; e->name; e++)
+    if (name == e->name) return e;
+  return nullptr;
+}
+
 const planted::Entry* find(const std::string& name) {
-  for (const planted::Entry* list :
-       {planted::entries(), planted::hopper_entries()})
-    for (const planted::Entry* e = list; e->name; e++)
-      if (name == e->name) return e;
-  throw std::invalid_argument("no kernel " + name);
+  const planted::Entry* found = find_in(planted::entries(), name);
+  if (!found && planted::hopper_entries)
+    found = find_in(planted::hopper_entries(), name);
+  if (!found) throw std::invalid_argument("no kernel " + name);
+  return found;
 }
 
 void run(const std::string& name, const Floats& in, Floats& out, int blocks,
@@ -48,11 +56,20 @@ py::dict access_counts() {
   return result;
 }
 
+void encode_tensor_map(uintptr_t data, int number_bytes, uint64_t depth,
+                       uint64_t rows, uint64_t pitch, int box_depth,
+                       int box_rows, int swizzle) {
+  tw::cudasim::encode_tensor_map(reinterpret_cast<const void*>(data),
+                                 number_bytes, depth, rows, pitch, box_depth,
+                                 box_rows, swizzle);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(TW_CUDASIM_MODULE, m) {
   m.def("run", &run);
   m.def("configure", &configure);
+  m.def("encode_tensor_map", &encode_tensor_map);
   m.def("count_accesses", &tw::cudasim::count_accesses);
   m.def("access_counts", &access_counts);
 }

@@ -104,6 +104,30 @@ def test_tiles_are_swizzled_and_filled_with_zeros(
     assert np.array_equal(got, want)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({0: 4104}, "data must be aligned to 16 bytes"),
+        ({2: 0}, r"extents must be in \[1, 2\*\*32\]"),
+        ({4: 404}, "pitch must be a multiple of 16 bytes"),
+        ({4: 384}, "rows overlap"),
+        ({6: 257}, r"box must be in \[1, 256\]"),
+        ({5: 3, 7: 0}, "box rows must be multiples of 16 bytes"),
+        ({5: 16}, "box rows must be as long as the swizzle"),
+    ],
+)
+def test_tensor_maps_that_no_driver_makes(
+    planted: Planted, change: dict[int, int], message: str
+) -> None:
+    # Address, bytes of a number, depth, rows, pitch, box of depth and rows, swizzle.
+    arguments = [4096, 4, 100, 10, 400, 32, 8, 128]
+    planted.module.encode_tensor_map(*arguments)
+    for place, value in change.items():
+        arguments[place] = value
+    with pytest.raises(ValueError, match=message):
+        planted.module.encode_tensor_map(*arguments)
+
+
 @pytest.fixture
 def operands() -> tuple[Floats, Floats]:
     rng = np.random.default_rng(3)

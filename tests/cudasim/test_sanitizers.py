@@ -29,6 +29,15 @@ for family in conformance.FAMILIES:
     for case in conformance.cases(family):
         problem = case.problem("cudasim")
         assert problem is None, (str(case), problem)
+# What tensor cores round is compared elsewhere (test_precisions.py).
+from tilewright.kernels.matmul_precision import use_matmul_precision
+module.configure("random", 3, True, hopper=True, multiprocessors=2)
+for algorithm in "mma_sync", "hopper":
+    module.choose_tensor_core_algorithm(algorithm)
+    for precision in "3xtf32", "bf16":
+        with use_matmul_precision(precision):
+            for case in conformance.cases("gemm"):
+                case.results("cudasim")
 print("all passed")
 """
 PLANTED = """

@@ -27,11 +27,16 @@ struct Mbarrier {
 
 #ifdef __CUDACC__
 
+// A kernel is to be empty where these instructions are not there, but for
+// stop_kernel.
 #if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define TW_SM90A(...) __trap()
+constexpr bool kHopperCode = false;
 #else
 #define TW_SM90A(...) asm volatile(__VA_ARGS__)
+constexpr bool kHopperCode = true;
 #endif
+__device__ __forceinline__ void stop_kernel() { __trap(); }
 
 __device__ __forceinline__ void init_mbarrier(Mbarrier& barrier, int arrivals) {
   TW_SM90A(
@@ -123,6 +128,15 @@ __device__ __forceinline__ void wait_for_products() {
   TW_SM90A("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
 }
 
+// Returns when all products are over; nothing that uses the sums is moved ahead
+// of it, as only the wait says that they come from there.
+template <int kNumbers>
+__device__ __forceinline__ void wait_for_sums(float (&d)[kNumbers]) {
+  wait_for_products<0>();
+#pragma unroll
+  for (int i = 0; i < kNumbers; i++) TW_SM90A("" : "+f"(d[i])::"memory");
+}
+
 // d += a b of a warpgroup: 64 rows, by twice as many columns as d has numbers,
 // 32 bytes of depth. a and b: see describe_tile.
 #define TW_SUM4(i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
@@ -200,6 +214,8 @@ __device__ __forceinline__ void multiply_async_tf32(float (&d)[128], uint64_t a,
 
 #else
 
+constexpr bool kHopperCode = true;
+inline void stop_kernel() { cudasim::fault("stopped"); }
 inline void init_mbarrier(Mbarrier& barrier, int arrivals) {
   cudasim::init_mbarrier(&barrier.state, arrivals);
 }
@@ -238,6 +254,10 @@ inline void commit_products(TW_CALL_SITE) {
 template <int kPending>
 void wait_for_products(TW_CALL_SITE) {
   cudasim::wait_for_products(kPending, {file, line});
+}
+template <int kNumbers>
+void wait_for_sums(float (&)[kNumbers], TW_CALL_SITE) {
+  cudasim::wait_for_products(0, {file, line});
 }
 template <int kNumbers>
 void multiply_async_bf16(float (&d)[kNumbers], uint64_t a, uint64_t b,

@@ -29,6 +29,8 @@ constexpr int kTileRowBytes = 128;
 
 using TensorMap = CUtensorMap;
 
+#ifdef TW_CUDA_SM90A
+
 // The driver's function, found at run time: nothing is linked with the driver.
 inline auto tensor_map_encoder() {
   void* function = nullptr;
@@ -64,6 +66,14 @@ inline TensorMap tensor_map(const TiledMatrix& m) {
                              std::to_string(static_cast<int>(result)));
   return map;
 }
+
+#else
+
+inline TensorMap tensor_map(const TiledMatrix&) {
+  throw std::runtime_error("gemm: this build has no code for Hopper");
+}
+
+#endif
 
 #else
 

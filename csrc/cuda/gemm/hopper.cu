@@ -8,7 +8,8 @@
 //
 // Operands are narrowed and laid out for it first (narrow.cuh), which costs a
 // pass over each of them: for bf16 6 bytes a number, for tf32 8, for 3xtf32 12.
-// The product then reads 2, 4 and 8 of them in place of 4.
+// The product then reads 2, 4 and 12 (what rounding left over once, the rest
+// twice) in place of 4.
 #include "cuda/device/hopper.hpp"
 #include "cuda/gemm/hopper.h"
 #include "cuda/gemm/matrix.cuh"
@@ -197,7 +198,7 @@ __device__ __forceinline__ void consume(HopperShared<kColumns>& shared,
       before = turn.stage;
       turn.advance(kStages<kColumns>);
     }
-    wait_for_products<0>();
+    wait_for_sums(sum);
     if (first_lane) arrive(shared.empty[before]);
 
     MatrixStore result = p.store;
@@ -212,6 +213,7 @@ __device__ __forceinline__ void consume(HopperShared<kColumns>& shared,
 template <Precision kPrecision, int kColumns>
 __global__ __launch_bounds__(kHopperThreads, 1) void gemm_hopper_kernel(
     const __grid_constant__ HopperArguments p) {
+  if (!kHopperCode) return stop_kernel();
   auto& shared = shared_memory<HopperShared<kColumns>>();
   if (threadIdx.x == 0) {
     for (int i = 0; i < kStages<kColumns>; i++) {
