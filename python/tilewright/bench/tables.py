@@ -149,7 +149,7 @@ def _known(values: Iterable[float | None]) -> list[float]:
 
 
 def _row(name: str, cells: Iterable[str], before: str, best: str) -> str:
-    widths = (10, 10, 14, 7, 11, 9)
+    widths = (10, 10, 16, 7, 11, 9)
     text = "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=False))
     if before:
         text += f"{before:>9}"
