@@ -24,7 +24,7 @@ from tilewright import nn
 from tilewright.autograd import Tensor, no_grad
 from tilewright.autograd.shaping import BroadcastTo, Reshape
 from tilewright.autograd.watch import following
-from tilewright.nn.fusion import is_own
+from tilewright.nn.fusion import is_plain
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -226,9 +226,7 @@ class _Recorder:
         handles = [
             module.register_forward_hook(self._called)
             for module, _ in self._layers.values()
-            if is_own(module)
-            and not isinstance(module, nn.Sequential | nn.ModuleList)
-            and not any(True for _ in module.children())
+            if _is_layer(module)
         ]
         try:
             yield
@@ -285,6 +283,16 @@ class _Recorder:
             and all(np.array_equal(each, array[0]) for each in array)
         )
         return Constant(array[:1] if repeated else array, name, repeated)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """Whether it is a layer of `tilewright.nn` that runs code of its class alone."""
+    return (
+        type(module).__module__.startswith("tilewright.nn.")
+        and is_plain(module)
+        and not isinstance(module, nn.Sequential | nn.ModuleList)
+        and not any(True for _ in module.children())
+    )
 
 
 def _samples(
