@@ -11,6 +11,7 @@ in place, is refused and not exported wrongly.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -126,7 +127,8 @@ def trace(caller: str, model: nn.Module, shapes: Sequence[Shape]) -> Trace:
         Named in errors.
     model : Module
     shapes : sequence of tuple
-        Of one sample of each input of its ``forward``.
+        Of one sample of each input of its ``forward``; several come in a tuple where
+        it has one argument.
 
     Returns
     -------
@@ -315,10 +317,20 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 
 def _run(caller: str, model: nn.Module, inputs: list[Tensor], about: _Recorder) -> Any:
     try:
-        return model(*inputs)
+        return _called(model, inputs)
     except (ValueError, TypeError) as error:
         where = f" (after {about.last})" if about.last else ""
         raise ValueError(f"{caller}: {error}{where}") from error
+
+
+def _called(model: nn.Module, inputs: list[Tensor]) -> Any:
+    """What a model makes of its inputs; a forward of one argument gets them in it."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    if len(inputs) > 1 and len(parameters) == 1:
+        (only,) = parameters
+        if only.kind is not inspect.Parameter.VAR_POSITIONAL:
+            return model(tuple(inputs))
+    return model(*inputs)
 
 
 def _named(caller: str, outputs: Any) -> dict[str, Tensor]:
@@ -361,7 +373,7 @@ def _needed(found: Trace) -> list[Step]:
 
 def _check(caller: str, model: nn.Module, found: Trace, inputs: list[Array]) -> None:
     """Compare steps and model on other samples."""
-    expected = _named(caller, model(*[Tensor(array) for array in inputs]))
+    expected = _named(caller, _called(model, [Tensor(array) for array in inputs]))
     advice = (
         "; forward must compute with Tensors alone, do the same whatever the inputs "
         "hold and however many there are, and change nothing in place"
