@@ -122,6 +122,20 @@ def test_functional_models_of_the_keras_spelling(kind, tmp_path):
     np.testing.assert_allclose(results(again, [x])[0], expected, atol=1e-6)
 
 
+class Pair(nn.Module):
+    """Both inputs in one argument, as models in the Keras spelling have them."""
+
+    def forward(self, pair):
+        return pair[0] * 2.0 + pair[1]
+
+
+def test_several_inputs_in_one_argument(tmp_path):
+    interop.onnx.export(Pair(), tmp_path / "m.onnx", [(3,), (3,)])
+    x = [random(2, 3), random(2, 3) + 1]
+    (y,) = run(tmp_path / "m.onnx", x)
+    np.testing.assert_allclose(y, x[0] * 2 + x[1], rtol=1e-6)
+
+
 class OwnLinear(nn.Linear):
     pass
 

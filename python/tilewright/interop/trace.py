@@ -11,6 +11,7 @@ in place, is refused and not exported wrongly.
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from tilewright import nn
 from tilewright.autograd import Tensor, no_grad
 from tilewright.autograd.shaping import BroadcastTo, Reshape
 from tilewright.autograd.watch import following
-from tilewright.nn.fusion import is_own
+from tilewright.nn.fusion import is_plain
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -126,7 +127,8 @@ def trace(caller: str, model: nn.Module, shapes: Sequence[Shape]) -> Trace:
         Named in errors.
     model : Module
     shapes : sequence of tuple
-        Of one sample of each input of its ``forward``.
+        Of one sample of each input of its ``forward``; several come in a tuple where
+        it has one argument.
 
     Returns
     -------
@@ -226,9 +228,7 @@ class _Recorder:
         handles = [
             module.register_forward_hook(self._called)
             for module, _ in self._layers.values()
-            if is_own(module)
-            and not isinstance(module, nn.Sequential | nn.ModuleList)
-            and not any(True for _ in module.children())
+            if _is_layer(module)
         ]
         try:
             yield
@@ -287,6 +287,16 @@ class _Recorder:
         return Constant(array[:1] if repeated else array, name, repeated)
 
 
+def _is_layer(module: nn.Module) -> bool:
+    """Whether it is a layer of `tilewright.nn` that runs code of its class alone."""
+    return (
+        type(module).__module__.startswith("tilewright.nn.")
+        and is_plain(module)
+        and not isinstance(module, nn.Sequential | nn.ModuleList)
+        and not any(True for _ in module.children())
+    )
+
+
 def _samples(
     rng: np.random.Generator, shapes: Sequence[Shape], count: int, dtype: Any
 ) -> list[Array]:
@@ -307,10 +317,20 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 
 def _run(caller: str, model: nn.Module, inputs: list[Tensor], about: _Recorder) -> Any:
     try:
-        return model(*inputs)
+        return _called(model, inputs)
     except (ValueError, TypeError) as error:
         where = f" (after {about.last})" if about.last else ""
         raise ValueError(f"{caller}: {error}{where}") from error
+
+
+def _called(model: nn.Module, inputs: list[Tensor]) -> Any:
+    """What a model makes of its inputs; a forward of one argument gets them in it."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    if len(inputs) > 1 and len(parameters) == 1:
+        (only,) = parameters
+        if only.kind is not inspect.Parameter.VAR_POSITIONAL:
+            return model(tuple(inputs))
+    return model(*inputs)
 
 
 def _named(caller: str, outputs: Any) -> dict[str, Tensor]:
@@ -353,7 +373,7 @@ def _needed(found: Trace) -> list[Step]:
 
 def _check(caller: str, model: nn.Module, found: Trace, inputs: list[Array]) -> None:
     """Compare steps and model on other samples."""
-    expected = _named(caller, model(*[Tensor(array) for array in inputs]))
+    expected = _named(caller, _called(model, [Tensor(array) for array in inputs]))
     advice = (
         "; forward must compute with Tensors alone, do the same whatever the inputs "
         "hold and however many there are, and change nothing in place"
