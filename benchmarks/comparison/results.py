@@ -15,6 +15,8 @@ from tilewright.bench.contestants import OURS
 
 SCHEMA = "tilewright benchmarks 1"
 LOSS_TOLERANCE = 1e-3
+# Adam may have grown a max-pool winner that rounding decides to as much by step 20.
+CHECKED_STEPS = 10
 
 
 @dataclass

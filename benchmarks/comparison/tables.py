@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from comparison import machine
-from comparison.results import Comparison, Entry, Report
+from comparison.results import CHECKED_STEPS, Comparison, Entry, Report
 
 NAMES = {
     ("tilewright", "compile_step"): "tilewright, `compile_step`",
@@ -138,8 +138,8 @@ def notes(report: Report) -> list[str]:
     if worst is not None:
         lines.append(
             "All start from the same weights and take the same batches; of the "
-            f"losses of the first 20 steps none is further than {worst:.1g} (relative) "
-            "from the median of all contestants."
+            f"losses of the first {CHECKED_STEPS} steps none is further than "
+            f"{worst:.1g} (relative) from the median of all contestants."
         )
     return lines
 

@@ -14,14 +14,19 @@ import numpy as np
 
 import tilewright as tw
 from comparison.entrants import Entrant
-from comparison.results import Comparison, Entry, Report, check_losses
+from comparison.results import (
+    CHECKED_STEPS,
+    Comparison,
+    Entry,
+    Report,
+    check_losses,
+)
 from comparison.tilewright_training import build
 from comparison.training import SEED
 from tilewright.bench.process import ContestantError, Process
 from tilewright.data import DataLoader, mnist, mnist_sample
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
-CHECKED_STEPS = 20
 _START = (
     f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r}); "
     "from comparison.worker import main; main()"

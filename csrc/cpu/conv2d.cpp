@@ -11,7 +11,7 @@
 #include "cpu/algorithm.h"
 #include "cpu/conv2d_dots.h"
 #include "cpu/conv2d_winograd.h"
-#include "cpu/depthwise.h"
+#include "cpu/narrow_groups.h"
 #include "cpu/parallel.h"
 #include "cpu/tap_convolution.h"
 
@@ -79,10 +79,10 @@ void each_grid_row(const TapConvolution& conv, int threads, RunRow run_row) {
       });
 }
 
-// `weight` is (taps, channels).
-template <const DepthwiseKernels& kernels>
-void run_taps_depthwise(const TapConvolution& conv, const float* weight,
-                        int64_t channels, int threads) {
+// `weight` is (taps, width of a group, channels).
+void run_taps_narrow(const TapConvolution& conv, const GroupKernels& kernels,
+                     const float* weight, int64_t width, int64_t channels,
+                     int threads) {
   InnerColumns inner(conv);
   if (conv.tap_count > kMaxRowTaps) inner.end = inner.begin;
   const auto run_row = [&](int64_t n, int64_t i, const float** sources,
@@ -93,7 +93,8 @@ void run_taps_depthwise(const TapConvolution& conv, const float* weight,
           conv, i, j,
           [&](int64_t tap, int64_t offset) {
             sources[inside] = conv.image(n) + offset;
-            weights[inside++] = weight + conv.taps[tap].index * channels;
+            weights[inside++] =
+                weight + conv.taps[tap].index * width * channels;
           },
           [](int64_t) {});
       float* out = conv.out_pixel_at(n, i, j);
@@ -165,18 +166,40 @@ const char* slower_dots(const ConvBackwardInput& b) {
   return b.shape.k >= 8 ? nullptr : "fewer than eight output channels";
 }
 
-template <const DepthwiseKernels& kernels>
-void run_depthwise(const ConvForward& f) {
+template <const NarrowGroupKernels& kernels>
+void run_narrow_groups(const ConvForward& f) {
+  const int64_t width = f.shape.group_c();
   std::vector<Tap> taps = forward_taps(f);
-  run_taps_depthwise<kernels>(forward_convolution(f, taps), f.weight, f.shape.c,
-                              threads_for_flops(f.shape.flops()));
+  run_taps_narrow(forward_convolution(f, taps), *kernels.of(width), f.weight,
+                  width, f.shape.c, threads_for_flops(f.shape.flops()));
 }
 
-template <const DepthwiseKernels& kernels>
-void run_depthwise(const ConvBackwardInput& b) {
-  const int threads = threads_for_flops(b.shape.flops());
+// Each tap's weights with inputs and outputs exchanged within the groups.
+void exchange_places(const ConvShape& d, const float* from, float* to) {
+  const int64_t width = d.group_c();
+  for (int64_t group = 0; group < d.c; group += width)
+    for (int64_t i = 0; i < width; i++)
+      for (int64_t k = 0; k < width; k++)
+        to[k * d.c + group + i] = from[i * d.c + group + k];
+}
+
+template <const NarrowGroupKernels& kernels>
+void run_narrow_groups(const ConvBackwardInput& b) {
+  const ConvShape& d = b.shape;
+  const int threads = threads_for_flops(d.flops());
+  const int64_t width = d.group_c(), matrix = width * d.c, taps = d.r * d.s;
+  const float* weight = b.weight;
+  const Scratch exchanged(width > 1 ? static_cast<size_t>(taps * matrix) : 0,
+                          1);
+  if (width > 1) {
+    weight = exchanged.of(0);
+    parallel_for(taps, threads, [&](int64_t tap, int) {
+      exchange_places(d, b.weight + tap * matrix,
+                      exchanged.of(0) + tap * matrix);
+    });
+  }
   each_class(b, [&](const TapConvolution& conv, const std::vector<Tap>&) {
-    run_taps_depthwise<kernels>(conv, b.weight, b.shape.c, threads);
+    run_taps_narrow(conv, *kernels.of(width), weight, width, d.c, threads);
   });
 }
 
@@ -186,16 +209,17 @@ const Algorithm<ConvForward> kForward[] = {
              avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
     winograd<ConvForward, ConvWay::winograd2, avx512::kMicroKernels,
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
-    {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
-     run_depthwise<avx512::kDepthwiseKernels>},
+    {"narrow_groups_avx512", Isa::avx512,
+     refuse_wide_groups<avx512::kNarrowGroups>,
+     run_narrow_groups<avx512::kNarrowGroups>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
     winograd<ConvForward, ConvWay::winograd4, avx2::kMicroKernels,
              avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
     winograd<ConvForward, ConvWay::winograd2, avx2::kMicroKernels,
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
-    {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
-     run_depthwise<avx2::kDepthwiseKernels>},
+    {"narrow_groups_avx2", Isa::avx2, refuse_wide_groups<avx2::kNarrowGroups>,
+     run_narrow_groups<avx2::kNarrowGroups>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
@@ -203,8 +227,8 @@ const Algorithm<ConvForward> kForward[] = {
              neon::kWinograd4>("winograd4_neon", Isa::neon),
     winograd<ConvForward, ConvWay::winograd2, neon::kMicroKernels,
              neon::kWinograd2>("winograd2_neon", Isa::neon),
-    {"depthwise_neon", Isa::neon, refuse_not_depthwise,
-     run_depthwise<neon::kDepthwiseKernels>},
+    {"narrow_groups_neon", Isa::neon, refuse_wide_groups<neon::kNarrowGroups>,
+     run_narrow_groups<neon::kNarrowGroups>},
     {"implicit_neon", Isa::neon, refuse_none,
      run_implicit<neon::kMicroKernels>},
 #endif
@@ -220,8 +244,9 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
              avx512::kWinograd4>("winograd4_avx512", Isa::avx512),
     winograd<ConvBackwardInput, ConvWay::winograd2, avx512::kMicroKernels,
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
-    {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
-     run_depthwise<avx512::kDepthwiseKernels>},
+    {"narrow_groups_avx512", Isa::avx512,
+     refuse_wide_groups<avx512::kNarrowGroups>,
+     run_narrow_groups<avx512::kNarrowGroups>},
     {"implicit_avx512", Isa::avx512, refuse_none,
      run_implicit<avx512::kMicroKernels>},
     {"dots_avx2", Isa::avx2, refuse_many_channels, run_dots<avx2::kConvDots>,
@@ -230,8 +255,8 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
              avx2::kWinograd4>("winograd4_avx2", Isa::avx2),
     winograd<ConvBackwardInput, ConvWay::winograd2, avx2::kMicroKernels,
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
-    {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
-     run_depthwise<avx2::kDepthwiseKernels>},
+    {"narrow_groups_avx2", Isa::avx2, refuse_wide_groups<avx2::kNarrowGroups>,
+     run_narrow_groups<avx2::kNarrowGroups>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
 #elif defined(__aarch64__)
@@ -241,8 +266,8 @@ const Algorithm<ConvBackwardInput> kBackwardInput[] = {
              neon::kWinograd4>("winograd4_neon", Isa::neon),
     winograd<ConvBackwardInput, ConvWay::winograd2, neon::kMicroKernels,
              neon::kWinograd2>("winograd2_neon", Isa::neon),
-    {"depthwise_neon", Isa::neon, refuse_not_depthwise,
-     run_depthwise<neon::kDepthwiseKernels>},
+    {"narrow_groups_neon", Isa::neon, refuse_wide_groups<neon::kNarrowGroups>,
+     run_narrow_groups<neon::kNarrowGroups>},
     {"implicit_neon", Isa::neon, refuse_none,
      run_implicit<neon::kMicroKernels>},
 #endif

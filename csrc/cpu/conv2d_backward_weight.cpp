@@ -19,8 +19,8 @@
 #include "cpu/conv2d.h"
 #include "cpu/conv2d_pointwise.h"
 #include "cpu/conv2d_winograd.h"
-#include "cpu/depthwise.h"
 #include "cpu/elementwise.h"
+#include "cpu/narrow_groups.h"
 #include "cpu/parallel.h"
 #include "cpu/tap_convolution.h"
 
@@ -291,10 +291,10 @@ void run_shallow(const ConvBackwardWeight& b) {
 
 // Adds outputs [begin, end) of row `p` of image `n`, for all of which the same
 // taps are inside.
-void add_dots(const ConvBackwardWeight& b, const DepthwiseKernels& kernels,
+void add_dots(const ConvBackwardWeight& b, const GroupKernels& kernels,
               int64_t n, int64_t p, int64_t begin, int64_t end, float* sums) {
   const ConvShape& d = b.shape;
-  DepthwiseDots dots{};
+  GroupDots dots{};
   dots.dy = b.dy + ((n * d.p + p) * d.q + begin) * d.k;
   dots.length = end - begin;
   dots.x_step = d.stride_w * d.c, dots.dy_step = d.k;
@@ -309,17 +309,18 @@ void add_dots(const ConvBackwardWeight& b, const DepthwiseKernels& kernels,
         begin * d.stride_w + tap % d.s * d.dilation_w - d.pad_left;
     if (h < 0 || h >= d.h || w < 0 || w >= d.w) continue;
     dots.x[dots.taps] = b.x + ((n * d.h + h) * d.w + w) * d.c;
-    dots.sums[dots.taps++] = sums + tap * d.c;
-    if (dots.taps == kMostDots) add();
+    dots.sums[dots.taps++] = sums + tap * d.group_c() * d.c;
+    if (dots.taps == kernels.most_taps) add();
   }
   add();
 }
 
-template <const DepthwiseKernels& kernels>
-void run_depthwise(const ConvBackwardWeight& b) {
+template <const NarrowGroupKernels& kernels>
+void run_narrow_groups(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
+  const GroupKernels& group = *kernels.of(d.group_c());
   const int threads = threads_for_flops(d.flops());
-  const int64_t size = d.r * d.s * d.c;
+  const int64_t size = d.r * d.s * d.group_c() * d.c;
   const Cut cut(d, 1, d.stride_h * d.w * d.c + d.q * d.k);
   const ChunkSums sums(b.dweight, size, cut.chunks);
   const ChunkSums biases(b.dbias, d.k, cut.chunks);
@@ -334,7 +335,7 @@ void run_depthwise(const ConvBackwardWeight& b) {
     float* to = sums.of(chunk);
     std::fill_n(to, size, 0.0f);
     // dbias, while dy is at hand: the tap of a source of ones.
-    DepthwiseDots bias{};
+    GroupDots bias{};
     bias.taps = 1;
     bias.x[0] = ones.of(0);
     bias.sums[0] = biases.of(chunk);
@@ -345,11 +346,11 @@ void run_depthwise(const ConvBackwardWeight& b) {
       const int64_t n = row / d.p, p = row % d.p;
       for (int64_t j = 0; j < d.q; j++) {
         const int64_t end = j == first ? std::max(right.end, j + 1) : j + 1;
-        add_dots(b, kernels, n, p, j, end, to);
+        add_dots(b, group, n, p, j, end, to);
         j = end - 1;
       }
       bias.dy = b.dy + row * d.q * d.k;
-      kernels.dots(bias);
+      kernels.of(1)->dots(bias);
     }
   });
   sums.add_up();
@@ -376,8 +377,9 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              avx512::kWinograd2>("winograd2_avx512", Isa::avx512),
     {"pointwise_avx512", Isa::avx512, refuse_not_pointwise,
      pointwise<avx512::kMicroKernels>, slower_pointwise},
-    {"depthwise_avx512", Isa::avx512, refuse_not_depthwise,
-     run_depthwise<avx512::kDepthwiseKernels>},
+    {"narrow_groups_avx512", Isa::avx512,
+     refuse_wide_groups<avx512::kNarrowGroups>,
+     run_narrow_groups<avx512::kNarrowGroups>},
     {"shallow_avx512", Isa::avx512, refuse_deep,
      run_shallow<avx512::kMicroKernels>},
     {"implicit_avx512", Isa::avx512, refuse_none,
@@ -388,8 +390,8 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              avx2::kWinograd2>("winograd2_avx2", Isa::avx2),
     {"pointwise_avx2", Isa::avx2, refuse_not_pointwise,
      pointwise<avx2::kMicroKernels>, slower_pointwise},
-    {"depthwise_avx2", Isa::avx2, refuse_not_depthwise,
-     run_depthwise<avx2::kDepthwiseKernels>},
+    {"narrow_groups_avx2", Isa::avx2, refuse_wide_groups<avx2::kNarrowGroups>,
+     run_narrow_groups<avx2::kNarrowGroups>},
     {"shallow_avx2", Isa::avx2, refuse_deep, run_shallow<avx2::kMicroKernels>},
     {"implicit_avx2", Isa::avx2, refuse_none,
      run_implicit<avx2::kMicroKernels>},
@@ -400,8 +402,8 @@ const Algorithm<ConvBackwardWeight> kAlgorithms[] = {
              neon::kWinograd2>("winograd2_neon", Isa::neon),
     {"pointwise_neon", Isa::neon, refuse_not_pointwise,
      pointwise<neon::kMicroKernels>, slower_pointwise},
-    {"depthwise_neon", Isa::neon, refuse_not_depthwise,
-     run_depthwise<neon::kDepthwiseKernels>},
+    {"narrow_groups_neon", Isa::neon, refuse_wide_groups<neon::kNarrowGroups>,
+     run_narrow_groups<neon::kNarrowGroups>},
     {"shallow_neon", Isa::neon, refuse_deep, run_shallow<neon::kMicroKernels>},
     {"implicit_neon", Isa::neon, refuse_none,
      run_implicit<neon::kMicroKernels>},

@@ -16,13 +16,15 @@ void land(const Copy& copy) {
 
 }  // namespace
 
-void copy_async(void* shared, const void* global, int size, int bytes) {
-  const void* here = __builtin_return_address(0);
+void copy_async(void* shared, const void* global, int size, int bytes,
+                const void* instruction) {
+  const void* here = instruction ? instruction : __builtin_return_address(0);
   const auto whole = static_cast<size_t>(size);
   expect_aligned(shared, whole, "asynchronous copy to shared memory");
   if (bytes) {
     expect_aligned(global, whole, "asynchronous copy from global memory");
-    shadow_access(global, static_cast<size_t>(bytes), Access::read, here);
+    if (!shadow_access(global, static_cast<size_t>(bytes), Access::read, here))
+      return;
   }
   const auto* begin = static_cast<const unsigned char*>(shared);
   if (begin < launch_state.shared ||
@@ -47,7 +49,8 @@ void copy_async(void* shared, const void* global, int size, int bytes) {
 
 void commit_copies() { current->group++; }
 
-void wait_for_copies(int pending) {
+void wait_for_copies(int pending, const void* instruction) {
+  const void* here = instruction ? instruction : __builtin_return_address(0);
   Thread& thread = *current;
   int left = 0;
   for (int i = 0; i < thread.copies; i++) {
@@ -59,7 +62,7 @@ void wait_for_copies(int pending) {
     if (configuration.late_copies) land(copy);
     // Only from here on may the thread itself read it, others after a barrier.
     shadow_access(copy.dst, static_cast<size_t>(copy.bytes + copy.zeros),
-                  Access::write, __builtin_return_address(0));
+                  Access::write, here);
   }
   thread.copies = left;
 }

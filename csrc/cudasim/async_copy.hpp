@@ -4,10 +4,12 @@
 
 namespace tw::cudasim {
 
-// `bytes` of size are copied, the rest is zero.
-void copy_async(void* shared, const void* global, int size, int bytes);
+// `bytes` of size are copied, the rest is zero. To the shadow memory the
+// instruction is where the call returns to, unless it is given.
+void copy_async(void* shared, const void* global, int size, int bytes,
+                const void* instruction = nullptr);
 void commit_copies();
 // Until at most `pending` of the latest groups are on their way.
-void wait_for_copies(int pending);
+void wait_for_copies(int pending, const void* instruction = nullptr);
 
 }  // namespace tw::cudasim

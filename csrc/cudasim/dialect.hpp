@@ -53,33 +53,36 @@ inline void __threadfence_block() {}
 
 namespace tw::cudasim {
 
-// source(lane): which lane's value a lane takes, -1 for its own.
-template <class T, class Source>
-T exchange(unsigned mask, T value, Source source, Site site) {
+// The value of lane `from`, or the caller's own where that is -1.
+template <class T>
+T exchange(unsigned mask, T value, int from, Site site) {
   static_assert(std::is_arithmetic_v<T>, "shuffles move numbers");
   struct Exchange {
     T in, out;
-  } mine{value, value};
+    int from;
+  } mine{value, value, from};
   warp_operation(
       mask, mine,
       [&](Exchange** of) {
         for (int lane = 0; lane < kWarp; lane++) {
-          if (!of[lane]) continue;
-          const int from = source(lane);
-          if (from < 0) continue;
-          if (of[from])
-            of[lane]->out = of[from]->in;
+          if (!of[lane] || of[lane]->from < 0) continue;
+          const Exchange* source = of[of[lane]->from];
+          if (source)
+            of[lane]->out = source->in;
           else
             fault("shuffle at " + text(site) + " reads lane " +
-                  std::to_string(from) + ", which takes no part");
+                  std::to_string(of[lane]->from) + ", which takes no part");
         }
       },
       site);
   return mine.out;
 }
 
-inline int in_segment(int lane, int from, int width) {
-  return from >= 0 && from < kWarp && from / width == lane / width ? from : -1;
+// `from` where it lies in the calling lane's segment, else -1.
+inline int in_segment(int from, int width) {
+  const bool inside =
+      from >= 0 && from < kWarp && from / width == current->lane / width;
+  return inside ? from : -1;
 }
 
 unsigned ballot(unsigned mask, bool predicate, Site site);
@@ -101,37 +104,30 @@ update(T* address, T (*change)(T old, T value), T value) {
 
 template <class T>
 T __shfl_sync(unsigned mask, T value, int from, int width = 32, TW_CALL_SITE) {
-  return tw::cudasim::exchange(
-      mask, value,
-      [=](int lane) { return lane / width * width + (from & (width - 1)); },
-      {file, line});
+  const int first = tw::cudasim::current->lane / width * width;
+  return tw::cudasim::exchange(mask, value, first + (from & (width - 1)),
+                               {file, line});
 }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int flip, int width = 32,
                   TW_CALL_SITE) {
-  return tw::cudasim::exchange(mask, value,
-                               [=](int lane) {
-                                 // Towards lower segments the guide allows it;
-                                 // we have no use for it.
-                                 return tw::cudasim::in_segment(
-                                     lane, lane ^ flip, width);
-                               },
-                               {file, line});
+  // Towards lower segments the guide allows it; we have no use for it.
+  const int from = tw::cudasim::current->lane ^ flip;
+  return tw::cudasim::exchange(
+      mask, value, tw::cudasim::in_segment(from, width), {file, line});
 }
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, int by, int width = 32,
                    TW_CALL_SITE) {
+  const int from = tw::cudasim::current->lane + by;
   return tw::cudasim::exchange(
-      mask, value,
-      [=](int lane) { return tw::cudasim::in_segment(lane, lane + by, width); },
-      {file, line});
+      mask, value, tw::cudasim::in_segment(from, width), {file, line});
 }
 template <class T>
 T __shfl_up_sync(unsigned mask, T value, int by, int width = 32, TW_CALL_SITE) {
+  const int from = tw::cudasim::current->lane - by;
   return tw::cudasim::exchange(
-      mask, value,
-      [=](int lane) { return tw::cudasim::in_segment(lane, lane - by, width); },
-      {file, line});
+      mask, value, tw::cudasim::in_segment(from, width), {file, line});
 }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate, TW_CALL_SITE) {

@@ -255,24 +255,24 @@ void shadow_block() {
 void shadow_barrier(int threads) { flush_access_log(threads); }
 void shadow_warp_sync() { warp_syncs[current->warp]++; }
 
-void shadow_access(const void* address, size_t bytes, Access access,
+bool shadow_access(const void* address, size_t bytes, Access access,
                    const void* instruction) {
-  if (!current) return;  // the launch itself
+  if (!current) return true;  // the launch itself
   const auto at = reinterpret_cast<uintptr_t>(address);
   Region* region = find_region(at);
   const bool write = access != Access::read;
   if (!region) {
-    if (!own_memory(at))
-      fault(std::string(write ? "write" : "read") + " of " +
-            std::to_string(bytes) + " bytes outside of every array" +
-            at_text(instruction));
-    return;
+    if (own_memory(at)) return true;
+    fault(std::string(write ? "write" : "read") + " of " +
+          std::to_string(bytes) + " bytes outside of every array" +
+          at_text(instruction));
+    return false;
   }
   if (at + bytes > region->end()) {
     fault(std::string(write ? "write" : "read") + " of " +
           std::to_string(bytes) + " bytes beyond the end of " +
           place(*region, at) + at_text(instruction));
-    return;
+    return false;
   }
   if (write && !region->writeable)
     fault("write of an input, " + place(*region, at) + at_text(instruction));
@@ -299,6 +299,7 @@ void shadow_access(const void* address, size_t bytes, Access access,
     else
       note_read(cell, instruction);
   }
+  return true;
 }
 
 bool shadow_async_access(const void* address, size_t bytes, bool write) {

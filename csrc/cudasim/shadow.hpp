@@ -40,7 +40,8 @@ void shadow_launch();  // a grid begins
 void shadow_block();   // a block begins
 // The block's threads are at a barrier, or have ended.
 void shadow_barrier(int threads);
-void shadow_access(const void* address, size_t bytes, Access access,
+// Returns whether there is something at the address.
+bool shadow_access(const void* address, size_t bytes, Access access,
                    const void* instruction);
 // The copy engine or a tensor core touches shared memory for the current
 // thread; false: a fault. What it writes is then ordered by async_memory.hpp.
@@ -60,7 +61,9 @@ inline void shadow_forget_all() {}
 inline void shadow_launch() {}
 inline void shadow_block() {}
 inline void shadow_barrier(int) {}
-inline void shadow_access(const void*, size_t, Access, const void*) {}
+inline bool shadow_access(const void*, size_t, Access, const void*) {
+  return true;
+}
 inline bool shadow_async_access(const void*, size_t, bool) { return true; }
 inline void shadow_warp_sync() {}
 inline void count_accesses(bool) {}

@@ -99,13 +99,14 @@ void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4],
 }
 
 void ldmatrix_x4(uint32_t (&registers)[4], const void* row, bool transposed,
-                 Site site) {
+                 Site site, const void* instruction) {
   struct Load {
     uint32_t* registers;
     const char* row;
   } mine{registers, static_cast<const char*>(row)};
   expect_aligned(row, 16, "row of ldmatrix");
-  shadow_access(row, 16, Access::read, __builtin_return_address(0));
+  shadow_access(row, 16, Access::read,
+                instruction ? instruction : __builtin_return_address(0));
   const auto load = [transposed](Load** of) {
     for (int matrix = 0; matrix < 4; matrix++) {
       for (int lane = 0; lane < kWarp; lane++) {

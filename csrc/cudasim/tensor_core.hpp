@@ -27,6 +27,6 @@ void mma_m16n8k16_bf16(float (&d)[4], const uint32_t (&a)[4],
 // r of matrix i, and register i holds two neighbours of row lane / 4 of it (of
 // column lane / 4 with `transposed`).
 void ldmatrix_x4(uint32_t (&registers)[4], const void* row, bool transposed,
-                 Site site);
+                 Site site, const void* instruction = nullptr);
 
 }  // namespace tw::cudasim

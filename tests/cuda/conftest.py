@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
-import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +14,20 @@ import pytest
 from tilewright.kernels import dispatch
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cudasim"))
-from simulator import build, load  # noqa: E402
+from simulator import build, build_folder, build_ptx, load  # noqa: E402
 
 BACKEND = "tilewright.kernels.backends.cuda"
 
 
-@pytest.fixture(scope="session")
-def extension(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+@pytest.fixture(scope="session", params=["_cudasim", "_cudasim_ptx"])
+def extension(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> ModuleType:
     """The kernels as a module like ``tilewright._cuda``."""
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("the simulator switches stacks on x86-64 alone")
-    kept = os.environ.get("TILEWRIGHT_CUDASIM_BUILD")
-    folder = Path(kept or tmp_path_factory.mktemp("cudasim"))
-    return load(build(folder, "_cudasim"), "_cudasim")
+    folder = build_folder(tmp_path_factory)
+    if request.param == "_cudasim_ptx":
+        return load(build_ptx(folder, request.param), request.param)
+    return load(build(folder, request.param), request.param)
 
 
 @pytest.fixture

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from simulator import Planted, build, load
-
-# A folder that keeps what was built, so that the next run builds what changed.
-BUILD_FOLDER = os.environ.get("TILEWRIGHT_CUDASIM_BUILD")
+from simulator import Planted, build, build_folder, build_ptx, load
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("the simulator switches stacks on x86-64 alone")
     targets = "_cudasim", "_cudasim_shadow", "_planted", "_planted_shadow"
-    folder = Path(BUILD_FOLDER or tmp_path_factory.mktemp("cudasim"))
-    return build(folder, *targets)
+    return build(build_folder(tmp_path_factory), *targets)
+
+
+@pytest.fixture(scope="session")
+def built_ptx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    targets = "_cudasim_ptx", "_planted_ptx", "_opcodes_ptx"
+    return build_ptx(build_folder(tmp_path_factory), *targets)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +32,11 @@ def cudasim_shadow(built: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def cudasim_ptx(built_ptx: Path) -> ModuleType:
+    return load(built_ptx, "_cudasim_ptx")
+
+
+@pytest.fixture(scope="session")
 def planted(built: Path) -> Planted:
     return Planted(load(built, "_planted"))
 
@@ -41,3 +44,20 @@ def planted(built: Path) -> Planted:
 @pytest.fixture(scope="session")
 def planted_shadow(built: Path) -> Planted:
     return Planted(load(built, "_planted_shadow"))
+
+
+@pytest.fixture(scope="session")
+def planted_ptx(built_ptx: Path) -> Planted:
+    return Planted(load(built_ptx, "_planted_ptx"))
+
+
+@pytest.fixture(scope="session")
+def opcodes(built_ptx: Path) -> Planted:
+    return Planted(load(built_ptx, "_opcodes_ptx"))
+
+
+@pytest.fixture(params=["planted_shadow", "planted_ptx"])
+def watched(request: pytest.FixtureRequest) -> Planted:
+    """The planted kernels with every access watched, by either route."""
+    found: Planted = request.getfixturevalue(request.param)
+    return found

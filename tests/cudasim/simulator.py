@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,25 @@ ORDERS = ("forward", "reverse", "random")
 Floats = NDArray[np.float32]
 
 
-def build(folder: Path, *targets: str, sanitize: bool = False) -> Path:
-    """Build targets of the simulator, and return the folder that they are in."""
+def build_folder(factory: pytest.TempPathFactory) -> Path:
+    """Return where a session builds: one folder for all tests.
+
+    ``TILEWRIGHT_CUDASIM_BUILD`` names one that is kept, so that the next session
+    builds what changed.
+    """
+    kept = os.environ.get("TILEWRIGHT_CUDASIM_BUILD")
+    return Path(kept) if kept else factory.getbasetemp() / "cudasim"
+
+
+def build(
+    folder: Path, *targets: str, sanitize: bool = False, headers: Path | None = None
+) -> Path:
+    """Build targets of the simulator, and return the folder that they are in.
+
+    ``headers``: a folder whose headers come before those of ``csrc``.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        pytest.skip("the simulator switches stacks on x86-64 alone")
     pybind11 = pytest.importorskip("pybind11", reason="needs the extra 'test'")
     cmake = shutil.which("cmake")
     if cmake is None:
@@ -40,6 +58,8 @@ def build(folder: Path, *targets: str, sanitize: bool = False) -> Path:
             "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
             "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1",
         ]
+    if headers:
+        options.append(f"-DTILEWRIGHT_CUDASIM_HEADERS={headers}")
     if launcher:
         options.append(f"-DCMAKE_CXX_COMPILER_LAUNCHER={launcher}")
     if shutil.which("ninja"):
@@ -48,6 +68,13 @@ def build(folder: Path, *targets: str, sanitize: bool = False) -> Path:
     jobs = str(len(os.sched_getaffinity(0)))
     run(cmake, "--build", str(folder), "--parallel", jobs, "--target", *targets)
     return folder / "csrc" / "cudasim"
+
+
+def build_ptx(folder: Path, *targets: str, headers: Path | None = None) -> Path:
+    """The same for what nvcc makes of the kernels."""
+    if shutil.which("nvcc") is None:
+        pytest.skip("nvcc is not here")
+    return build(folder, *targets, headers=headers) / "ptx"
 
 
 def run(*command: str) -> None:

@@ -15,6 +15,13 @@ import pytest
 from simulator import Planted
 
 
+@pytest.fixture(params=["planted", "planted_ptx"])
+def planted(request: pytest.FixtureRequest) -> Planted:
+    """Same-source kernels call the simulator's functions, PTX has instructions."""
+    found: Planted = request.getfixturevalue(request.param)
+    return found
+
+
 class Layout(NamedTuple):
     """Strides of a lane's two digits (radix 4) and of its registers' (radix 2).
 

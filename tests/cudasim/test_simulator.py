@@ -7,7 +7,7 @@ import pytest
 from simulator import ORDERS, Planted
 
 
-@pytest.fixture(params=["planted", "planted_shadow"])
+@pytest.fixture(params=["planted", "planted_shadow", "planted_ptx"])
 def either(request: pytest.FixtureRequest) -> Planted:
     found: Planted = request.getfixturevalue(request.param)
     return found
@@ -82,17 +82,17 @@ def counts(planted: Planted, name: str, source: np.ndarray, size: int) -> dict:
     return found
 
 
-def test_bank_conflicts_are_counted(planted_shadow: Planted) -> None:
+def test_bank_conflicts_are_counted(watched: Planted) -> None:
     source = np.zeros(512, np.float32)
-    bad = counts(planted_shadow, "transposed_with_conflicts", source, 512)
-    good = counts(planted_shadow, "transposed_without_conflicts", source, 512)
+    bad = counts(watched, "transposed_with_conflicts", source, 512)
+    good = counts(watched, "transposed_without_conflicts", source, 512)
     # 16 stores of a row, then 16 loads of a column of 16 rows, all in one bank.
     assert bad["shared"] == (16 + 16 * 16, 32)
     assert good["shared"] == (32, 32)
 
 
-def test_sectors_are_counted(planted_shadow: Planted) -> None:
+def test_sectors_are_counted(watched: Planted) -> None:
     source = np.zeros(512, np.float32)
     # 32 neighbouring floats are 4 sectors; the result is another 4.
-    assert counts(planted_shadow, "neighbours", source, 32)["global"] == (8, 8)
-    assert counts(planted_shadow, "every_eighth", source, 32)["global"] == (36, 8)
+    assert counts(watched, "neighbours", source, 32)["global"] == (8, 8)
+    assert counts(watched, "every_eighth", source, 32)["global"] == (36, 8)

@@ -132,7 +132,10 @@ def _active(p: Parameters) -> bool:
 
 
 def _options(p: Parameters) -> dict[str, Any]:
-    names = ("transpose_a", "transpose_b", "activation")
+    """What a caller would write: nothing that is so by default."""
+    names = [name for name in ("transpose_a", "transpose_b") if p[name]]
+    if _active(p):
+        names.append("activation")
     return {name: p[name] for name in names}
 
 
@@ -140,8 +143,13 @@ def tilewright(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """Bias and activation are the multiplication's epilogue."""
     from tilewright import kernels
 
-    options: dict[str, Any] = {**given, **_options(p)}
-    return Prepared(lambda: kernels.gemm(**options), lambda y: [y])
+    a, b = given["a"], given["b"]
+    options: dict[str, Any] = _options(p)
+    if p["bias"]:
+        options["bias"] = given["bias"]
+    if not options:
+        return Prepared(lambda: kernels.gemm(a, b), lambda y: [y])
+    return Prepared(lambda: kernels.gemm(a, b, **options), lambda y: [y])
 
 
 def by_numpy(p: Parameters, given: Inputs, variant: str) -> Prepared:

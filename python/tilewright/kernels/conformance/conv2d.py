@@ -66,6 +66,11 @@ PROBLEMS = (
     Problem(1, 11, 9, 16, 16, 5, 3, groups=16, dilation=2, padding=(2, 1)),
     Problem(1, 7, 7, 5, 15, groups=5, padding=1),
     Problem(1, 7, 7, 3, 3, groups=3, padding="same", stride=3),
+    Problem(2, 9, 23, 10, 10, groups=5, padding=1),
+    Problem(1, 9, 10, 40, 40, groups=10, padding=1),
+    Problem(1, 9, 10, 36, 36, groups=9, stride=2, padding=(0, 1)),
+    Problem(1, 8, 21, 24, 24, groups=3, padding=1),
+    Problem(1, 11, 9, 32, 32, 5, 3, groups=4, dilation=2, padding=(2, 1)),
     # A batch of nothing.
     Problem(0, 5, 5, 3, 4),
     Problem(0, 5, 5, 4, 4, groups=4),

@@ -1,0 +1,10 @@
+// What translated PTX is made of: translator/opcodes.py says which function an
+// opcode becomes.
+#pragma once
+
+#include "cudasim/async_copy.hpp"
+#include "cudasim/ptx/kernels.hpp"
+#include "cudasim/ptx/numbers.hpp"
+#include "cudasim/ptx/spaces.hpp"
+#include "cudasim/ptx/warps.hpp"
+#include "cudasim/tensor_core.hpp"
