@@ -96,7 +96,7 @@ def test_blocks_have_registers_and_labels_of_their_own() -> None:
         Instruction,
     ]
     text = translated(f"{wait} {wait} mov.pred %p1, 0;")
-    assert "bool done;\n  wait_1:;" in text and "goto wait_1;" in text
+    assert "bool done_;\n  wait_1:;" in text and "goto wait_1;" in text
     assert "wait_2:;" in text and "goto wait_2;" in text
     with pytest.raises(PtxError, match="unknown register done"):
         translated(f"{wait} mov.pred done, 0;")

@@ -70,7 +70,8 @@ class _Scope:
 
     def register(self, name: str) -> str | None:
         """Return the PTX type of a register."""
-        prefix, digits = re.fullmatch(r"(.*?)(\d*)", name).groups()  # type: ignore[union-attr]
+        prefix = name.rstrip("0123456789")
+        digits = name[len(prefix) :]
         kind, count = self.registers.get(name, ("", None))
         if kind and count is None:
             return kind
@@ -122,16 +123,14 @@ class _KernelEmitter:
         What the launch gives lies behind them; all of it begins at one place.
         """
         offsets, end = {}, 0
-        for v in sorted(variables, key=lambda v: v.bytes == 0):
-            begin = -(-end // v.align) * v.align
-            offsets[v.name] = begin
+        for v in variables:
             if v.bytes:
-                end = begin + v.bytes
-            else:
-                return offsets | {
-                    w.name: begin for w in variables if not w.bytes
-                }, begin
-        return offsets, end
+                offsets[v.name] = -(-end // v.align) * v.align
+                end = offsets[v.name] + v.bytes
+        dynamic = [v for v in variables if not v.bytes]
+        most = max((v.align for v in dynamic), default=1)
+        end = -(-end // most) * most
+        return offsets | {v.name: end for v in dynamic}, end
 
     # What an opcode needs (opcodes.Context).
 
@@ -148,8 +147,13 @@ class _KernelEmitter:
             return (operand,)
         return tuple(part.strip() for part in operand.strip("{} ").split(","))
 
-    def variable(self, name: str) -> str:
-        return re.sub(r"\W", "", name)
+    @staticmethod
+    def variable(name: str) -> str:
+        """Return a register's or variable's C++ name.
+
+        What is written in inline assembly, without a %, may be any word of C++.
+        """
+        return re.sub(r"\W", "", name) + ("" if name.startswith("%") else "_")
 
     def read(self, operand: str, kind: str) -> str:
         if operand.startswith("!"):
@@ -328,7 +332,7 @@ const Registration registered_{n}({{
 
 
 def _emit_variable(v: Variable, number: int) -> str:
-    name = re.sub(r"\W", "", v.name)
+    name = _KernelEmitter.variable(v.name)
     values = ", ".join(map(str, v.initial))
     writeable = "true" if v.space == "global" else "false"
     return (
