@@ -29,7 +29,7 @@ struct Sums {
 struct Issued {
   Product product;
   int group;
-  bool done;
+  bool done, returned;  // computed; its sums are back
 };
 
 struct WarpProducts {
@@ -187,7 +187,7 @@ void check_agreement(const Product& product, int warp, uint32_t number,
           ": warps of one warpgroup give different products");
 }
 
-void issue(const Product* const* of, Site site) {
+void issue(const Product* const* of, bool returned, Site site) {
   const Product& product = *of[0];
   const int warp = current->warp;
   WarpProducts& mine = warps[warp];
@@ -209,9 +209,12 @@ void issue(const Product* const* of, Site site) {
     sums = &take_sums(mine, of);
   }
   sums->awaited++;
-  const bool at_once = !configuration.late_copies;
-  if (at_once) multiply(product, warp, *sums);
-  mine.awaited.push_back({product, mine.group, at_once});
+  const bool done = returned || !configuration.late_copies;
+  if (done) multiply(product, warp, *sums);
+  mine.awaited.push_back({product, mine.group, done, returned});
+  if (!returned) return;
+  return_sums(*sums);
+  mine.sums.pop_back();
 }
 
 void wait(int pending) {
@@ -221,10 +224,14 @@ void wait(int pending) {
          mine.awaited.front().group < mine.group - pending) {
     const Issued next = mine.awaited.front();
     mine.awaited.pop_front();
+    mine.over++;
+    if (next.returned) {
+      mine.fenced = !mine.awaited.empty();
+      continue;
+    }
     Sums& sums = *find_sums(mine, next.product.sums);
     if (!next.done) multiply(next.product, warp, sums);
     sums.awaited--;
-    mine.over++;
   }
   for (int lane = 0; lane < kWarp; lane++)
     learn(warp * kWarp + lane, kProductsOfWarp + warp, mine.over);
@@ -273,13 +280,25 @@ void fence_products(Site site) {
   by_warp([] { warps[current->warp].fenced = true; }, site);
 }
 
-void multiply_async(const Product& product, Site site) {
+namespace {
+
+void give(const Product& product, bool at_once, Site site) {
   if (block_threads() < (current->warp / kWarpgroup + 1) * kWarpgroup * kWarp)
     return fault("wgmma at " + text(site) + ": the warpgroup lacks warps");
   in_use = true;
   make_order_partial();
   Product mine = product;
-  warp_operation(~0u, mine, [&](Product** of) { issue(of, site); }, site);
+  warp_operation(
+      ~0u, mine, [&](Product** of) { issue(of, at_once, site); }, site);
+}
+
+}  // namespace
+
+void multiply_async(const Product& product, Site site) {
+  give(product, false, site);
+}
+void multiply_at_once(const Product& product, Site site) {
+  give(product, true, site);
 }
 
 void commit_products(Site site) {

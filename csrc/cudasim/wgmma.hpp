@@ -33,6 +33,9 @@ void finish_products();  // and ends
 
 void fence_products(Site site);
 void multiply_async(const Product& product, Site site);
+// For sums without an address (route C): they are there at once, and what the
+// product reads counts as read until the wait all the same.
+void multiply_at_once(const Product& product, Site site);
 void commit_products(Site site);
 void wait_for_products(int pending, Site site);
 

@@ -10,6 +10,7 @@
 #include "cudasim/block.hpp"
 #include "cudasim/ptx/kernels.hpp"
 #include "cudasim/ptx/spaces.hpp"
+#include "cudasim/tensor_map.hpp"
 
 namespace tw::cudasim::ptx {
 namespace {
@@ -21,7 +22,8 @@ enum Status {
   kInvalidConfiguration = 9,
   kLaunchFailure = 719,
 };
-constexpr int kMajor = 75, kMinor = 76;         // of the compute capability
+constexpr int kMajor = 75, kMinor = 76;  // of the compute capability
+constexpr int kMultiprocessors = 16;
 constexpr int kMaxDynamicSharedMemorySize = 8;  // cudaFuncAttribute
 
 // What a block gets without being asked for more.
@@ -95,6 +97,28 @@ int launch(const Function& function, const Call& call, void** arguments) {
     // The launch names the kernel itself.
     return fail(kLaunchFailure,
                 std::string(error.what()).substr(name.size() + 2));
+  }
+  return kSuccess;
+}
+
+// cuTensorMapEncodeTiled (cuda.h): into the CUtensorMap, which is larger, goes
+// the simulator's.
+int encode_tiled(void* map, int type, unsigned rank, void* data,
+                 const uint64_t* extents, const uint64_t* pitches,
+                 const unsigned* box, const unsigned* steps, int interleave,
+                 int swizzle, int, int fill) {
+  constexpr int kFloat32 = 7, kBfloat16 = 9;  // CUtensorMapDataType
+  if ((type != kFloat32 && type != kBfloat16) || rank != 2 || interleave ||
+      fill || swizzle > 3 || steps[0] != 1 || steps[1] != 1)
+    return kInvalidValue;
+  try {
+    const TensorMap made = encode_tensor_map(
+        data, type == kFloat32 ? 4 : 2, extents[0], extents[1], pitches[0],
+        static_cast<int>(box[0]), static_cast<int>(box[1]),
+        swizzle ? 16 << swizzle : 0);
+    std::memcpy(map, &made, sizeof made);
+  } catch (const std::invalid_argument&) {
+    return kInvalidValue;
   }
   return kSuccess;
 }
@@ -175,15 +199,32 @@ int cudaGetDevice(int* device) {
   *device = 0;
   return 0;
 }
-// The architecture that the kernels were compiled for.
+// The architecture that the kernels were compiled for, or Hopper, for which
+// those are that need it.
 int cudaDeviceGetAttribute(int* value, int attribute, int) {
   namespace ptx = tw::cudasim::ptx;
+  const auto& c = tw::cudasim::configuration;
+  const int architecture = c.hopper ? 90 : TW_CUDASIM_ARCHITECTURE;
   if (attribute == ptx::kMajor)
-    *value = TW_CUDASIM_ARCHITECTURE / 10;
+    *value = architecture / 10;
   else if (attribute == ptx::kMinor)
-    *value = TW_CUDASIM_ARCHITECTURE % 10;
+    *value = architecture % 10;
+  else if (attribute == ptx::kMultiprocessors)
+    *value = c.multiprocessors;
   else
     return ptx::fail(ptx::kInvalidValue, "unknown attribute of a device");
+  return 0;
+}
+
+// Of the driver's functions the one that makes tensor maps.
+int cudaGetDriverEntryPointByVersion(const char* name, void** function,
+                                     unsigned, unsigned long long, int* found) {
+  *found = 0;
+  if (std::strcmp(name, "cuTensorMapEncodeTiled") != 0) {
+    *found = 1;  // not found
+    return 0;
+  }
+  *function = reinterpret_cast<void*>(&tw::cudasim::ptx::encode_tiled);
   return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "cudasim/faults.hpp"
 #include "cudasim/shadow.hpp"
+#include "cudasim/tensor_map.hpp"
 
 namespace tw::cudasim::ptx {
 
@@ -32,6 +33,13 @@ void* shared_pointer(uint64_t address, size_t bytes, Access access,
                      const Site& site);
 // For instructions that tell the shadow memory themselves.
 void* shared_place(uint64_t address, size_t bytes, const Site& site);
+inline uint64_t* mbarrier_at(uint64_t address, const Site& site) {
+  return static_cast<uint64_t*>(shared_place(address, 8, site));
+}
+// In a kernel's parameters, as cudart.cpp makes it.
+inline const TensorMap& tensor_map_at(uint64_t address) {
+  return *static_cast<const TensorMap*>(pointer_to(address));
+}
 // Within the `size` bytes from `begin`: a thread's own, so nothing can race.
 const void* param_pointer(const void* begin, size_t size, uint64_t address,
                           size_t bytes, Access access, const Site& site);

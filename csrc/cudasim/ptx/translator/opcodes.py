@@ -182,7 +182,7 @@ _RULES = [
     ("setp.num.{float}", "pred T T", "{a} == {a} && {b} == {b}"),
     ("setp.nan.{float}", "pred T T", "{a} != {a} || {b} != {b}"),
     # Addresses. Global and local ones are their generic ones.
-    ("cvta.{global,local}.u64", "T T", "{a}"),
+    ("cvta.{global,local,param}.u64", "T T", "{a}"),
     ("cvta.to.{global,local}.u64", "T T", "{a}"),
     ("cvta.shared.u64", "T T", "generic_of_shared({a})"),
     ("cvta.to.shared.u64", "T T", "shared_of_generic({a})"),
@@ -353,6 +353,85 @@ def _wait_for_copies(c: Context) -> str:
     return f"wait_for_copies({c.operands[0] if c.operands else 0}, &{c.site()});"
 
 
+def _mbarrier(c: Context, operand: str) -> str:
+    return f"mbarrier_at({c.address(operand)}, {c.site()})"
+
+
+def _init_mbarrier(c: Context) -> str:
+    barrier, arrivals = c.operands
+    return f"init_mbarrier({_mbarrier(c, barrier)}, {c.read(arrivals, 's32')});"
+
+
+def _arrive(c: Context) -> str:
+    state, barrier, *bytes_ = c.operands
+    if state != "_":
+        raise ValueError("the state of an arrival")
+    expected = c.read(bytes_[0], "s32") if bytes_ else "0"
+    return f"arrive_at_mbarrier({_mbarrier(c, barrier)}, {expected});"
+
+
+def _try_wait(c: Context) -> str:
+    """Wait until it succeeds, as the loop around it would."""
+    over, barrier, parity = c.operands
+    place = _mbarrier(c, barrier)
+    wait = f"wait_at_mbarrier({place}, {c.read(parity, 'u32')}, {c.site()});"
+    return f"{{ {wait} {c.write(over, 'pred', 'true')} }}"
+
+
+def _fence_async_proxy(c: Context) -> str:
+    return "fence_async_proxy();"
+
+
+def _copy_tile(c: Context) -> str:
+    shared, source, barrier = c.operands
+    found = re.fullmatch(r"\[\s*([^,]+),\s*\{([^,]+),([^,]+)\}\s*\]", source)
+    if found is None:
+        raise ValueError("not a tile of two dimensions")
+    map_, depth, row = (text.strip() for text in found.groups())
+    tensor = f"tensor_map_at({c.read(map_, 'u64')})"
+    target = f"shared_place({c.address(shared)}, 128, {c.site()})"
+    place = f"{c.read(depth, 's32')}, {c.read(row, 's32')}"
+    return f"copy_tile_async({target}, {tensor}, {place}, {_mbarrier(c, barrier)});"
+
+
+def _elect(c: Context) -> str:
+    target, mask = c.operands
+    lane, _, elected = target.partition("|")
+    if lane != "_" or int(mask, 0) != 0xFFFFFFFF:
+        raise ValueError("one of a whole warp, and not which")
+    return c.write(elected, "pred", f"elect_one({c.site()})")
+
+
+def _set_registers(c: Context) -> str:
+    return f"set_registers({c.operands[0]}, {c.site()});"
+
+
+def _order_products(c: Context) -> str:
+    """Fence, commit, or wait for the asynchronous products of a warpgroup."""
+    kind = _suffixes(c)[1].partition("_")[0]
+    pending = f"{c.operands[0]}, " if c.operands else ""
+    name = {"wait": "wait_for"}.get(kind, kind)
+    return f"{name}_products({pending}{c.site()});"
+
+
+def _multiply_async(c: Context) -> str:
+    """Registers have no address to add to later: the sums are there at once."""
+    _, _, _, _, shape, _, narrow, _ = _suffixes(c)
+    sums, a, b, *rest = c.operands
+    if any(one != "1" for one in rest[:3]) or any(one != "0" for one in rest[3:]):
+        raise ValueError("only d += a b, with the depth along both")
+    names = c.parts(sums)
+    columns = int(shape.partition("n")[2].partition("k")[0])
+    if 2 * len(names) != columns:
+        raise ValueError("wrong number of registers")
+    values = ", ".join(c.read(name, "f32") for name in names)
+    descriptors = f"{c.read(a, 'u64')}, {c.read(b, 'u64')}"
+    product = f"{{d, {columns}, Narrow::{narrow}, {descriptors}}}"
+    results = " ".join(c.write(name, "f32", f"d[{i}]") for i, name in enumerate(names))
+    call = f"multiply_at_once({product}, {c.site()});"
+    return f"{{ float d[{len(names)}] = {{{values}}}; {call} {results} }}"
+
+
 _FUNCTIONS: list[tuple[str, Function]] = [
     ("ld.{param,local,const,global,global.nc,shared}{,.v2,.v4}.{stored}", _load),
     ("st.{local,global,shared}{,.v2,.v4}.{stored}", _store),
@@ -376,6 +455,20 @@ _FUNCTIONS: list[tuple[str, Function]] = [
     ("cp.async.{ca,cg}.shared.global", _copy_async),
     ("cp.async.commit_group", _commit_copies),
     ("cp.async.{wait_group,wait_all}", _wait_for_copies),
+    ("mbarrier.init.shared::cta.b64", _init_mbarrier),
+    ("mbarrier.arrive{,.expect_tx}.shared::cta.b64", _arrive),
+    ("mbarrier.try_wait.parity.shared::cta.b64", _try_wait),
+    ("fence.proxy.async.shared::cta", _fence_async_proxy),
+    (
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile"
+        ".mbarrier::complete_tx::bytes",
+        _copy_tile,
+    ),
+    ("elect.sync", _elect),
+    ("setmaxnreg.{inc,dec}.sync.aligned.u32", _set_registers),
+    ("wgmma.{fence,commit_group,wait_group}.sync.aligned", _order_products),
+    ("wgmma.mma_async.sync.aligned.m64n{128,256}k8.f32.tf32.tf32", _multiply_async),
+    ("wgmma.mma_async.sync.aligned.m64n{128,256}k16.f32.bf16.bf16", _multiply_async),
 ]
 
 
