@@ -44,6 +44,19 @@ def test_conformance_of_tensor_cores(cudasim_ptx: ModuleType, precision: str) ->
     assert test_precisions.problems(BACKEND, precision) == []
 
 
+@pytest.mark.parametrize("precision", ["3xtf32", "tf32", "bf16"])
+def test_conformance_on_hopper(cudasim_ptx: ModuleType, precision: str) -> None:
+    """The PTX for sm_90a: wgmma, the copy engine, mbarriers, as nvcc writes them."""
+    cudasim_ptx.configure(
+        "random", 5, precision != "tf32", hopper=True, multiprocessors=2
+    )
+    cudasim_ptx.choose_tensor_core_algorithm("hopper")
+    try:
+        assert test_precisions.problems(BACKEND, precision) == []
+    finally:
+        cudasim_ptx.choose_tensor_core_algorithm("automatic")
+
+
 @pytest.mark.parametrize("transpose_a", [False, True])
 @pytest.mark.parametrize("transpose_b", [False, True])
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
