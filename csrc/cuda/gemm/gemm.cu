@@ -30,9 +30,15 @@ using Quads = std::conditional_t<kAlongDepth, DepthQuads<kSize, Source>,
                                  SpanQuads<kSize, Source>>;
 
 // Two blocks fill the registers of a multiprocessor; without vectors there are
-// more addresses than that leaves room for.
+// more addresses than that leaves room for. From sm_100 on the compiler keeps
+// more at hand, and would spill some of it.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr int kMostBlocks = 1;
+#else
+constexpr int kMostBlocks = 2;
+#endif
 template <bool kVectors>
-constexpr int kBlocks = kVectors ? 2 : 1;
+constexpr int kBlocks = kVectors ? kMostBlocks : 1;
 
 template <int kSize, bool kTransposeA, bool kTransposeB, bool kVectors>
 __global__ __launch_bounds__(
