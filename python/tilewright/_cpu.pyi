@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'bias_gradient', 'build_info', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
+__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'batch_norm', 'batch_norm_backward', 'bias_gradient', 'build_info', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
 class Gathering:
     def finish(self) -> tuple:
         ...
@@ -62,6 +62,10 @@ def avg_pool2d(arg0: numpy.ndarray, arg1: typing.SupportsInt | typing.SupportsIn
 def avg_pool2d_backward(arg0: numpy.ndarray, arg1: typing.SupportsInt | typing.SupportsIndex, arg2: typing.SupportsInt | typing.SupportsIndex, arg3: typing.SupportsInt | typing.SupportsIndex, arg4: typing.SupportsInt | typing.SupportsIndex, arg5: typing.SupportsInt | typing.SupportsIndex, arg6: typing.SupportsInt | typing.SupportsIndex, arg7: typing.SupportsInt | typing.SupportsIndex, arg8: typing.SupportsInt | typing.SupportsIndex, arg9: bool) -> numpy.ndarray:
     ...
 def axis_sum(x: numpy.ndarray) -> numpy.ndarray:
+    ...
+def batch_norm(x: numpy.ndarray, weight: typing.Any, bias: typing.Any, running_mean: typing.Any, running_var: typing.Any, training: bool, momentum: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, unbiased: bool, activation: str) -> tuple:
+    ...
+def batch_norm_backward(dy: numpy.ndarray, x: numpy.ndarray, saved: numpy.ndarray, weight: typing.Any, bias: typing.Any, training: bool, activation: str, out: typing.Any) -> tuple:
     ...
 def bias_gradient(dy: numpy.ndarray) -> numpy.ndarray:
     ...
