@@ -5,16 +5,6 @@
 namespace tw::bindings::cuda {
 namespace {
 
-using tw::cuda::Precision;
-
-Precision parse_precision(const std::string& name) {
-  if (name == "fp32") return Precision::fp32;
-  if (name == "tf32") return Precision::tf32;
-  if (name == "3xtf32") return Precision::tf32x3;
-  if (name == "bf16") return Precision::bf16;
-  throw std::invalid_argument("unknown precision '" + name + "'");
-}
-
 void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,
           const Memory& c, bool transpose_a, bool transpose_b,
           const std::optional<Memory>& bias, const std::string& activation,

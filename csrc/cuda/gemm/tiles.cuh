@@ -12,14 +12,20 @@ struct TileGrid {
   unsigned rows, columns;  // of tiles
 
   // m and n below 2^31, of which there are then fewer tiles than 2^32 by far.
-  TileGrid(int64_t m, int64_t n, int size)
-      : rows(static_cast<unsigned>(ceil_div(m, size))),
-        columns(static_cast<unsigned>(ceil_div(n, size))) {}
+  TileGrid(int64_t m, int64_t n, int size) : TileGrid(m, n, size, size) {}
+  TileGrid(int64_t m, int64_t n, int height, int width)
+      : rows(static_cast<unsigned>(ceil_div(m, height))),
+        columns(static_cast<unsigned>(ceil_div(n, width))) {}
 
   int64_t count() const { return int64_t{rows} * columns; }
 
   // The first row and column of a tile, of `size` outputs each way.
   __device__ __forceinline__ void place(unsigned tile, int size, int& row,
+                                        int& column) const {
+    place(tile, size, size, row, column);
+  }
+  __device__ __forceinline__ void place(unsigned tile, int tile_rows,
+                                        int tile_columns, int& row,
                                         int& column) const {
     constexpr unsigned kBand = 8;
     const unsigned in_a_band = kBand * columns;
@@ -27,8 +33,8 @@ struct TileGrid {
     const unsigned within = tile % in_a_band;
     const unsigned left = rows - band * kBand;
     const unsigned height = left < kBand ? left : kBand;
-    row = static_cast<int>(band * kBand + within % height) * size;
-    column = static_cast<int>(within / height) * size;
+    row = static_cast<int>(band * kBand + within % height) * tile_rows;
+    column = static_cast<int>(within / height) * tile_columns;
   }
 };
 
