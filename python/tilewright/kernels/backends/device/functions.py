@@ -5,11 +5,16 @@ from __future__ import annotations
 from tilewright.kernels.backends.device.adam import Adam
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
 from tilewright.kernels.backends.device.gemm import Gemm
+from tilewright.kernels.backends.device.linear_softmax_cross_entropy import (
+    LinearSoftmaxCrossEntropy,
+)
 from tilewright.kernels.backends.device.sgd import Sgd
 from tilewright.kernels.backends.device.softmax_cross_entropy import (
     SoftmaxCrossEntropy,
 )
 
 
-class DeviceFunctions(Gemm, Conv2dMaxPool2d, SoftmaxCrossEntropy, Adam, Sgd):
+class DeviceFunctions(
+    Gemm, Conv2dMaxPool2d, SoftmaxCrossEntropy, LinearSoftmaxCrossEntropy, Adam, Sgd
+):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`."""
