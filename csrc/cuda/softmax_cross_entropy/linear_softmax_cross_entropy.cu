@@ -1,10 +1,10 @@
-#include "cuda/softmax_cross_entropy/linear_softmax_cross_entropy.h"
-
+// A chunk is a product, the loss over its rows, and three products more.
 #include <algorithm>
 
 #include "common/integers.h"
 #include "cuda/elementwise/elementwise.h"
 #include "cuda/gemm/gemm.h"
+#include "cuda/softmax_cross_entropy/linear_softmax_cross_entropy.h"
 
 namespace tw::cuda {
 namespace {
@@ -80,8 +80,8 @@ struct Layout {
                        gemm_workspace(dx_of(p, c, nullptr)),
                        gemm_workspace(dweight_of(p, c, nullptr))});
       if (p.dbias)
-        most = std::max(
-            most, axis_sum_workspace(chunk_sum(p, c, nullptr, nullptr)));
+        most = std::max(most,
+                        axis_sum_workspace(chunk_sum(p, c, nullptr, nullptr)));
     }
     scratch = take(most);
   }

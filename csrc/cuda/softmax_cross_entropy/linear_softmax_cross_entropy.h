@@ -13,9 +13,9 @@ namespace tw::cuda {
 struct LinearSoftmaxCrossEntropy {
   // Without logits and dlogits; the reduction is mean or sum.
   SoftmaxCrossEntropy loss;
-  int64_t in;          // features of x
-  int64_t chunk_rows;  // at least 1
-  const float* x;      // (rows, in)
+  int64_t in;           // features of x
+  int64_t chunk_rows;   // at least 1
+  const float* x;       // (rows, in)
   const float* weight;  // (in, C)
   const float* bias;    // (C,); null: none
   float* dx;

@@ -159,7 +159,8 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
 }
 
 bool needs_totals(const SoftmaxCrossEntropy& p) {
-  return p.class_weight || (p.reduction == Reduction::mean && p.has_ignore_index);
+  return p.class_weight ||
+         (p.reduction == Reduction::mean && p.has_ignore_index);
 }
 
 LossArguments arguments_of(const SoftmaxCrossEntropy& p, float* workspace) {
