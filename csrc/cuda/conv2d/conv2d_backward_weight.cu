@@ -38,10 +38,8 @@ using TensorCores =
 
 template <Precision kPrecision, int kColumns, bool kVectors>
 __global__ __launch_bounds__(
-    kTensorThreads,
-    kTensorBlocks<
-        kPrecision,
-        kVectors>) void conv2d_backward_weight_tensor_core_kernel(Arguments p) {
+    kTensorThreads) void conv2d_backward_weight_tensor_core_kernel(Arguments
+                                                                       p) {
   using Loop = TensorCores<kPrecision, kColumns, kVectors>;
   backward_weight_tile<Loop, ConvTaps<kVectors>, kVectors>(p);
 }

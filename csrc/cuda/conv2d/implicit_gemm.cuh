@@ -163,12 +163,6 @@ struct TensorLoop {
   }
 };
 
-// Blocks on a multiprocessor: two fill its registers. Precisions that need more
-// of them, and addresses of single numbers, leave room for one.
-template <Precision kPrecision, bool kVectors>
-constexpr int kTensorBlocks =
-    kVectors && kPrecision != Precision::tf32x3 ? 2 : 1;
-
 // Where the parts go, and the launch's arguments. `result` has the columns of
 // one group and the pitch of all.
 template <class Geometry>
