@@ -35,8 +35,9 @@ using TensorCores = TensorLoop<
     SpanTile<kColumns, kInQuads<kAccess>, SpanMatrix<kInQuads<kAccess>>>>;
 
 template <Precision kPrecision, int kColumns, Access kAccess>
-__global__ __launch_bounds__(kTensorThreads) void conv2d_tensor_core_kernel(
-    Arguments p) {
+__global__ __launch_bounds__(
+    kTensorThreads,
+    kTensorBlocks<kColumns>) void conv2d_tensor_core_kernel(Arguments p) {
   using Loop = TensorCores<kPrecision, kColumns, kAccess>;
   forward_tile<Loop, kAccess, kInQuads<kAccess>>(p);
 }

@@ -48,7 +48,9 @@ using TensorCores = TensorLoop<
 
 template <Precision kPrecision, int kColumns, Access kAccess>
 __global__ __launch_bounds__(
-    kTensorThreads) void conv2d_backward_input_tensor_core_kernel(Arguments p) {
+    kTensorThreads,
+    kTensorBlocks<
+        kColumns>) void conv2d_backward_input_tensor_core_kernel(Arguments p) {
   backward_input_tile<TensorCores<kPrecision, kColumns, kAccess>, kAccess>(p);
 }
 

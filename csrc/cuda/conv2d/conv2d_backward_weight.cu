@@ -38,8 +38,9 @@ using TensorCores =
 
 template <Precision kPrecision, int kColumns, bool kVectors>
 __global__ __launch_bounds__(
-    kTensorThreads) void conv2d_backward_weight_tensor_core_kernel(Arguments
-                                                                       p) {
+    kTensorThreads,
+    kTensorBlocks<
+        kColumns>) void conv2d_backward_weight_tensor_core_kernel(Arguments p) {
   using Loop = TensorCores<kPrecision, kColumns, kVectors>;
   backward_weight_tile<Loop, ConvTaps<kVectors>, kVectors>(p);
 }

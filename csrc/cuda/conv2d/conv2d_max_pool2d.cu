@@ -130,9 +130,11 @@ using TensorCores = TensorLoop<
     SpanTile<kColumns, kInQuads<kAccess>, SpanMatrix<kInQuads<kAccess>>>>;
 
 template <Precision kPrecision, int kColumns, Access kAccess>
-__global__
-__launch_bounds__(kTensorThreads) void conv2d_max_pool2d_tensor_core_kernel(
-    PooledArguments p) {
+__global__ __launch_bounds__(
+    kTensorThreads,
+    kTensorBlocks<
+        kColumns>) void conv2d_max_pool2d_tensor_core_kernel(PooledArguments
+                                                                 p) {
   using Loop = TensorCores<kPrecision, kColumns, kAccess>;
   pooled_tile<Loop, kAccess, kInQuads<kAccess>>(p);
 }

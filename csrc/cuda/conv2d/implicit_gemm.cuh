@@ -163,6 +163,11 @@ struct TensorLoop {
   }
 };
 
+// Blocks on a multiprocessor, 0 where the compiler's own choice is best: of the
+// narrow tile it would take three, and spill.
+template <int kColumns>
+constexpr int kTensorBlocks = kColumns == 64 ? 2 : 0;
+
 // Where the parts go, and the launch's arguments. `result` has the columns of
 // one group and the pitch of all.
 template <class Geometry>
