@@ -36,6 +36,11 @@ ARITHMETIC = {
     "conv2d_max_pool2d_kernel": ("FFMA", 256),
     "conv2d_backward_input_kernel": ("FFMA", 256),
     "conv2d_backward_weight_kernel": ("FFMA", 256),
+    "conv2d_tensor_core_kernel": ("HMMA", 256),
+    "conv2d_max_pool2d_tensor_core_kernel": ("HMMA", 256),
+    "conv2d_backward_input_tensor_core_kernel": ("HMMA", 256),
+    "conv2d_backward_weight_tensor_core_kernel": ("HMMA", 256),
+    "few_channels_kernel": ("FFMA", 256),
     "gemm_tensor_core_kernel": ("HMMA", 256),
     "gemm_hopper_kernel": ("HGMMA", 384),
 }
@@ -95,7 +100,7 @@ def plain_names(mangled: list[str]) -> dict[str, str]:
     for raw, name in zip(mangled, output.splitlines(), strict=True):
         name = name.removeprefix("void ").replace("(anonymous namespace)::", "")
         name = re.sub(r"\(int\)|\(bool\)", "", name.replace("tw::cuda::", ""))
-        name = re.sub(r"\((Precision|Activation)\)", "", name)
+        name = re.sub(r"\((Precision|Activation|Access)\)", "", name)
         depth, end = 0, len(name)
         for position, letter in enumerate(name):
             depth += (letter == "<") - (letter == ">")
@@ -131,20 +136,22 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 
 def main_loop(code: list[tuple[str, str]], math: str) -> list[str]:
-    """Return the instructions of the shortest loop of slices with the most of it."""
+    """Return the instructions of the shortest loop of slices with the most of it.
+
+    Loops with a barrier go before those without, such as an epilogue's.
+    """
     places = {label: at for at, (label, _) in enumerate(code) if label}
-    best: tuple[int, int, list[str]] = (0, 0, [])
+    best: tuple[bool, int, int, list[str]] = (False, 0, 0, [])
     for end, (_, text) in enumerate(code):
         target = re.search(r"^BRA.*?(\.L_x_\d+)", text)
         begin = places.get(target[1], end) if target else end
         if begin >= end:
             continue
         body = [instruction for _, instruction in code[begin : end + 1]]
-        if not any(one.startswith(("BAR", "SYNCS")) for one in body):
-            continue  # an epilogue's
         share = sum(one.startswith(math) for one in body)
-        best = max(best, (share, -len(body), body))
-    return best[2]
+        barrier = any(one.startswith(("BAR", "SYNCS")) for one in body)
+        best = max(best, (share > 0 and barrier, share, -len(body), body))
+    return best[3]
 
 
 def shared_bytes(name: str) -> int:
@@ -152,14 +159,19 @@ def shared_bytes(name: str) -> int:
     if "hopper" in name:
         columns, stages = (256, 4) if "256" in name else (128, 6)
         return stages * (128 + columns) * 128 + 8 * 16 * 64 * 4 + 2 * stages * 8
+    parameters = name.rstrip("> ").partition("<")[2].split(", ")
+    if name.startswith("few_channels_kernel"):
+        return (160 * 32 + 7680 if parameters[1] == "4" else 160 * 64 + 4128) * 4
     if "tensor" in name:
-        depth, span = 128 * 16 * 4, 136 * 16 * 4
-        tiles = sum(
-            span if "Span" in tile else depth for tile in name.split("Tile<")[:-1]
-        )
-        return max(4 * tiles, 128 * 136 * 4)
-    size = 128 if "<128" in name else 64
-    return 4 * 16 * (size + 4) * 4
+        columns = 128 if name.startswith("gemm") else int(parameters[1])
+        turned_a, turned_b = "backward_weight" in name, "backward_input" not in name
+        if name.startswith("gemm"):
+            turned_a, turned_b = parameters[1] == "true", parameters[2] == "false"
+        # Slices along the span have 8 numbers between their rows.
+        slices = 128 + 8 * turned_a + columns + 8 * turned_b
+        return max(4 * 16 * slices, 128 * (columns + 8)) * 4
+    size = int(parameters[0])
+    return max(4 * 16 * (size + 4), 64 * size) * 4
 
 
 def figures_of(source: Path, architecture: str) -> dict[str, Figures]:

@@ -76,14 +76,16 @@ void count_global(const Records& request) {
 }
 
 // Accesses of a warp's lanes belong together if they are the same occurrence
-// of the same instruction.
+// of the same instruction. An asynchronous copy is two, of which some lanes may
+// do the second alone: zeros are written, but not read.
 void count_warp(int first, int lanes) {
-  std::map<std::pair<const void*, int>, Records> requests;
+  using Access = std::pair<const void*, bool>;
+  std::map<std::pair<Access, int>, Records> requests;
   for (int lane = 0; lane < lanes; lane++) {
-    std::map<const void*, int> occurrences;
+    std::map<Access, int> occurrences;
     for (const Record& record : logs[first + lane]) {
-      const int occurrence = occurrences[record.instruction]++;
-      requests[{record.instruction, occurrence}].push_back(record);
+      const Access access(record.instruction, record.shared);
+      requests[{access, occurrences[access]++}].push_back(record);
     }
   }
   for (const auto& [key, request] : requests)

@@ -67,7 +67,11 @@ def relative_error(got: Array, expected: Array) -> float:
 
 def algorithm_list(function: str) -> str:
     """The list of algorithms that a kernel takes its own from."""
-    others = {"axis_sum": "bias_gradient", "concatenate": "copy"}
+    others = {
+        "axis_sum": "bias_gradient",
+        "concatenate": "copy",
+        "linear_softmax_cross_entropy": "softmax_cross_entropy",
+    }
     if "pool2d" in function and "conv" not in function:
         return "pool2d"
     return others.get(function, function)

@@ -91,6 +91,10 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
         {"logits": (3, 4), "class_weight": (4,)},
         {"labels": LABELS},
     ),
+    "linear_softmax_cross_entropy": (
+        {"x": (3, 5), "weight": (5, 4), "bias": (4,), "class_weight": (4,)},
+        {"labels": LABELS},
+    ),
     "activation": ({"x": (3, 4)}, {"kind": "tanh"}),
     "activation_backward": ({"dy": (3, 4), "saved": (3, 4)}, {"kind": "tanh"}),
     "dropout": ({"x": (3, 4)}, {"p": 0.5, "seed": 1}),

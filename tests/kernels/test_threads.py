@@ -122,6 +122,13 @@ def softmax_cross_entropy() -> Results:
         kernels.log_softmax_backward(ROWS, log_y),
         *kernels.softmax_cross_entropy(ROWS, LABELS, label_smoothing=0.1),
         *kernels.softmax_cross_entropy(normal(17, 5, 50_000), LABELS[:5]),
+        *kernels.linear_softmax_cross_entropy(
+            ROWS,
+            normal(21, ROWS.shape[1], 900),
+            LABELS % 900,
+            bias=normal(22, 900),
+            chunk_rows=100,
+        ),  # fmt: skip
     )
 
 

@@ -146,6 +146,35 @@ CASES = {
         ),
         draw(5, 4),
     ),
+    "linear_cross_entropy": (
+        lambda x, w, b: functional.linear_cross_entropy(x, w, LABELS, b, chunk_rows=2),
+        draw(5, 3),
+        draw(3, 4),
+        draw(4),
+    ),
+    "linear_cross_entropy all options": (
+        lambda x, w: (
+            3.0
+            * functional.linear_cross_entropy(
+                x,
+                w,
+                LABELS,
+                class_weight=np.array([0.5, 1.0, 2.0, 1.5], x.dtype),
+                label_smoothing=0.1,
+                ignore_index=0,
+            )
+        ),
+        draw(5, 3),
+        draw(3, 4),
+    ),
+    "linear_cross_entropy of sequences": (
+        lambda x, w, b: functional.linear_cross_entropy(
+            x, w, np.array([[0, 1, 2], [3, 2, 1]]), b, reduction="sum", chunk_rows=4
+        ),
+        draw(2, 3, 5),
+        draw(5, 4),
+        draw(4),
+    ),
     "cross_entropy of sequences": (
         lambda x: functional.cross_entropy(
             x, np.array([[0, 1, 2], [3, 2, 1]]), reduction="none"

@@ -43,25 +43,22 @@ int64_t weights(const ConvShape& d) {
 
 void conv2d(const Sizes& sizes, const Memory& x, const Memory& weight,
             const std::optional<Memory>& bias, const std::string& activation,
-            const Memory& y, const py::function& allocate, uintptr_t stream) {
+            const std::string& precision, const Memory& y,
+            const py::function& allocate, uintptr_t stream) {
   const ConvShape d = shape_of(sizes);
   const tw::cuda::ConvForward f{d,
                                 read(x, "x", inputs(d)),
                                 read(weight, "weight", weights(d)),
                                 optional(bias, "bias", d.k),
                                 parse_activation(activation),
-                                write(y, "out", outputs(d))};
+                                write(y, "out", outputs(d)),
+                                parse_precision(precision)};
   const Workspace workspace(allocate, tw::cuda::conv2d_workspace(f));
   call([&] { tw::cuda::conv2d(f, workspace.data(), stream_of(stream)); });
 }
 
-// Whether it was done: else the caller takes one kernel after the other.
-bool conv2d_max_pool2d(const Sizes& sizes, const std::array<int64_t, 6>& pool,
-                       const Memory& x, const Memory& weight,
-                       const std::optional<Memory>& bias,
-                       const std::string& activation, const Memory& y,
-                       const Memory& indices, uintptr_t stream) {
-  const ConvShape d = shape_of(sizes);
+// Window, strides and outputs of a pooling.
+void expect_pooling(const ConvShape& d, const std::array<int64_t, 6>& pool) {
   for (int64_t size : pool)
     expect(size >= 1 && size < kLargest,
            "conv2d_max_pool2d: size out of range");
@@ -69,13 +66,25 @@ bool conv2d_max_pool2d(const Sizes& sizes, const std::array<int64_t, 6>& pool,
   expect((p - 1) * stride_h + window_h <= d.p &&
              (q - 1) * stride_w + window_w <= d.q,
          "conv2d_max_pool2d: a window reaches beyond the output");
+}
+
+// Whether it was done: else the caller takes one kernel after the other.
+bool conv2d_max_pool2d(const Sizes& sizes, const std::array<int64_t, 6>& pool,
+                       const Memory& x, const Memory& weight,
+                       const std::optional<Memory>& bias,
+                       const std::string& activation,
+                       const std::string& precision, const Memory& y,
+                       const Memory& indices, uintptr_t stream) {
+  const ConvShape d = shape_of(sizes);
+  expect_pooling(d, pool);
+  const auto [window_h, window_w, stride_h, stride_w, p, q] = pool;
   const Activation kind = parse_activation(activation);
   expect(kind == Activation::none || kind == Activation::relu,
          "conv2d_max_pool2d: activation must be none or relu");
   const int64_t count = product({d.n, p, q, d.k});
   const tw::cuda::ConvMaxPool m{
       {d, read(x, "x", inputs(d)), read(weight, "weight", weights(d)),
-       optional(bias, "bias", d.k), kind, nullptr},
+       optional(bias, "bias", d.k), kind, nullptr, parse_precision(precision)},
       window_h,
       window_w,
       stride_h,
@@ -91,13 +100,50 @@ bool conv2d_max_pool2d(const Sizes& sizes, const std::array<int64_t, 6>& pool,
   return fits;
 }
 
-void conv2d_backward_input(const Sizes& sizes, const Memory& dy,
-                           const Memory& weight, const Memory& dx,
-                           const py::function& allocate, uintptr_t stream) {
+// Whether it was done, as above.
+bool conv2d_max_pool2d_backward_weight(
+    const Sizes& sizes, const std::array<int64_t, 6>& pool, const Memory& x,
+    const Memory& dy, const Memory& indices, const std::string& precision,
+    const Memory& dweight, const Memory& dbias, const py::function& allocate,
+    uintptr_t stream) {
   const ConvShape d = shape_of(sizes);
-  const tw::cuda::ConvBackwardInput b{d, read(dy, "dy", outputs(d)),
-                                      read(weight, "weight", weights(d)),
-                                      write(dx, "out", inputs(d))};
+  expect_pooling(d, pool);
+  const auto [window_h, window_w, stride_h, stride_w, p, q] = pool;
+  const int64_t count = product({d.n, p, q, d.k});
+  const tw::cuda::ConvMaxPoolBackwardWeight b{
+      d,
+      window_h,
+      window_w,
+      stride_h,
+      stride_w,
+      p,
+      q,
+      read(x, "x", inputs(d)),
+      read(dy, "dy", count),
+      access<const uint8_t>(indices, "indices", count),
+      write(dweight, "dweight", weights(d)),
+      write(dbias, "dbias", d.k),
+      parse_precision(precision)};
+  const bool fits = tw::cuda::conv2d_max_pool2d_backward_weight_fits(b);
+  const Workspace workspace(
+      allocate,
+      fits ? tw::cuda::conv2d_max_pool2d_backward_weight_workspace(b) : 0);
+  call([&] {
+    if (fits)
+      tw::cuda::conv2d_max_pool2d_backward_weight(b, workspace.data(),
+                                                  stream_of(stream));
+  });
+  return fits;
+}
+
+void conv2d_backward_input(const Sizes& sizes, const Memory& dy,
+                           const Memory& weight, const std::string& precision,
+                           const Memory& dx, const py::function& allocate,
+                           uintptr_t stream) {
+  const ConvShape d = shape_of(sizes);
+  const tw::cuda::ConvBackwardInput b{
+      d, read(dy, "dy", outputs(d)), read(weight, "weight", weights(d)),
+      write(dx, "out", inputs(d)), parse_precision(precision)};
   const Workspace workspace(allocate,
                             tw::cuda::conv2d_backward_input_workspace(b));
   call([&] {
@@ -106,12 +152,13 @@ void conv2d_backward_input(const Sizes& sizes, const Memory& dy,
 }
 
 void conv2d_backward_weight(const Sizes& sizes, const Memory& x,
-                            const Memory& dy, const Memory& dweight,
-                            const py::function& allocate, uintptr_t stream) {
+                            const Memory& dy, const std::string& precision,
+                            const Memory& dweight, const py::function& allocate,
+                            uintptr_t stream) {
   const ConvShape d = shape_of(sizes);
-  const tw::cuda::ConvBackwardWeight b{d, read(x, "x", inputs(d)),
-                                       read(dy, "dy", outputs(d)),
-                                       write(dweight, "dweight", weights(d))};
+  const tw::cuda::ConvBackwardWeight b{
+      d, read(x, "x", inputs(d)), read(dy, "dy", outputs(d)),
+      write(dweight, "dweight", weights(d)), parse_precision(precision)};
   const Workspace workspace(allocate,
                             tw::cuda::conv2d_backward_weight_workspace(b));
   call([&] {
@@ -124,6 +171,8 @@ void conv2d_backward_weight(const Sizes& sizes, const Memory& x,
 void bind_conv2d(py::module_& m) {
   m.def("conv2d", &conv2d);
   m.def("conv2d_max_pool2d", &conv2d_max_pool2d);
+  m.def("conv2d_max_pool2d_backward_weight",
+        &conv2d_max_pool2d_backward_weight);
   m.def("conv2d_backward_input", &conv2d_backward_input);
   m.def("conv2d_backward_weight", &conv2d_backward_weight);
 }

@@ -7,7 +7,6 @@
 namespace tw::bindings::cuda {
 namespace {
 
-using tw::cuda::Precision;
 using tw::cuda::TensorCoreAlgorithm;
 
 // Chosen for tests and timings, for all calls from then on.
@@ -22,14 +21,6 @@ void choose_tensor_core_algorithm(const std::string& name) {
     chosen = TensorCoreAlgorithm::hopper;
   else
     throw std::invalid_argument("unknown algorithm '" + name + "'");
-}
-
-Precision parse_precision(const std::string& name) {
-  if (name == "fp32") return Precision::fp32;
-  if (name == "tf32") return Precision::tf32;
-  if (name == "3xtf32") return Precision::tf32x3;
-  if (name == "bf16") return Precision::bf16;
-  throw std::invalid_argument("unknown precision '" + name + "'");
 }
 
 void gemm(int64_t m, int64_t n, int64_t k, const Memory& a, const Memory& b,

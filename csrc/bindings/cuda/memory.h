@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "cuda/activation.h"
+#include "cuda/precision.h"
 #include "cuda/stream.h"
 
 #ifdef TW_CUDASIM
@@ -25,6 +26,7 @@ namespace tw::bindings::cuda {
 
 namespace py = pybind11;
 using tw::cuda::Activation;
+using tw::cuda::Precision;
 using tw::cuda::Stream;
 using Memory = std::pair<uintptr_t, int64_t>;  // address, bytes
 
@@ -122,6 +124,14 @@ inline Activation parse_activation(const std::string& name) {
   if (name == "sigmoid") return Activation::sigmoid;
   if (name == "tanh") return Activation::tanh;
   throw std::invalid_argument("unknown activation '" + name + "'");
+}
+
+inline Precision parse_precision(const std::string& name) {
+  if (name == "fp32") return Precision::fp32;
+  if (name == "tf32") return Precision::tf32;
+  if (name == "3xtf32") return Precision::tf32x3;
+  if (name == "bf16") return Precision::bf16;
+  throw std::invalid_argument("unknown precision '" + name + "'");
 }
 
 }  // namespace tw::bindings::cuda

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "cuda/activation.h"
+#include "cuda/precision.h"
 #include "cuda/stream.h"
 
 namespace tw::cuda {
@@ -36,6 +37,7 @@ struct ConvForward {
   const float* bias;  // null: none
   Activation activation;
   float* y;
+  Precision precision = Precision::fp32;
 };
 
 struct ConvBackwardInput {
@@ -43,6 +45,7 @@ struct ConvBackwardInput {
   const float* dy;
   const float* weight;
   float* dx;
+  Precision precision = Precision::fp32;
 };
 
 struct ConvBackwardWeight {
@@ -50,6 +53,7 @@ struct ConvBackwardWeight {
   const float* x;
   const float* dy;
   float* dweight;
+  Precision precision = Precision::fp32;
 };
 
 // Convolution, bias, activation (none or relu) and a max-pool without padding
@@ -61,6 +65,29 @@ struct ConvMaxPool {
   float* y;          // (n, pooled_p, pooled_q, k)
   uint8_t* indices;  // the tap that won, 255 where relu let none through
 };
+
+// The gradients of the weight and the bias from those of the maxima, which are
+// read through the codes: what lies between, as large as the convolution's
+// output, never reaches memory.
+struct ConvMaxPoolBackwardWeight {
+  ConvShape shape;
+  int64_t window_h, window_w, pool_stride_h, pool_stride_w;
+  int64_t pooled_p, pooled_q;
+  const float* x;
+  const float* dy;         // (n, pooled_p, pooled_q, k)
+  const uint8_t* indices;  // the taps; a code that is none passes nothing
+  float* dweight;
+  float* dbias;
+  Precision precision = Precision::fp32;
+};
+
+// Whether it takes the problem: few channels, windows that do not overlap.
+bool conv2d_max_pool2d_backward_weight_fits(
+    const ConvMaxPoolBackwardWeight& problem);
+int64_t conv2d_max_pool2d_backward_weight_workspace(
+    const ConvMaxPoolBackwardWeight& problem);
+void conv2d_max_pool2d_backward_weight(const ConvMaxPoolBackwardWeight& problem,
+                                       float* workspace, Stream stream);
 
 // Whether the one kernel takes the problem: windows that do not overlap and
 // have at most 64 taps, a product that is not cut along its depth, not

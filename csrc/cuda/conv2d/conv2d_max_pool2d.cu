@@ -5,7 +5,7 @@
 // window has are not computed.
 #include "cuda/conv2d/conv2d.h"
 #include "cuda/conv2d/implicit_gemm.cuh"
-#include "cuda/conv2d/sources.cuh"
+#include "cuda/launch.hpp"
 
 namespace tw::cuda {
 namespace {
@@ -18,8 +18,9 @@ struct WindowPixels {
   int windows;  // in all images
   int window_w, taps, of_64;
   int pooled_p, pooled_q, stride_h, stride_w;
-  Divider by_taps, by_window_w, by_pooled_q, by_pooled;
+  Divider by_taps, by_window_w, by_pooled_q, by_pooled, by_of_64;
 
+  WindowPixels() = default;
   explicit WindowPixels(const ConvMaxPool& m)
       : windows(static_cast<int>(m.conv.shape.n * m.pooled_p * m.pooled_q)),
         window_w(static_cast<int>(m.window_w)),
@@ -32,7 +33,8 @@ struct WindowPixels {
         by_taps(taps),
         by_window_w(window_w),
         by_pooled_q(pooled_q),
-        by_pooled(m.pooled_p * m.pooled_q) {}
+        by_pooled(m.pooled_p * m.pooled_q),
+        by_of_64(of_64) {}
 
   __device__ __forceinline__ bool find(const ConvGeometry&, int span,
                                        int& image, int& p, int& q) const {
@@ -68,58 +70,73 @@ __device__ __forceinline__ void take(float value, int tap, float& best,
   code = tap;
 }
 
-// The windows of 64 staged rows; the first of them is number `first`.
-template <int kSize>
-__device__ __forceinline__ void pool_staged(const SimtShared<kSize>& shared,
-                                            const PooledArguments& p, int first,
+// The windows of staged rows, whose first is number `first` of the product's.
+__device__ __forceinline__ void pool_staged(const PooledArguments& p, int first,
+                                            int rows, const float* staged,
+                                            int pitch, int columns,
                                             int column) {
-  const int group = static_cast<int>(blockIdx.z);
-  const int here = threadIdx.x % kSize, channel = column + here;
+  const int here = threadIdx.x % columns, channel = column + here;
   if (channel >= p.group_k) return;
-  const float bias = p.bias ? p.bias[group * p.group_k + channel] : 0;
+  const int of_all = static_cast<int>(blockIdx.z) * p.group_k + channel;
+  const float bias = p.bias ? p.bias[of_all] : 0;
+  const int windows = rows / kStagedRows * p.rows.of_64;
+  const int first_window = first / kStagedRows * p.rows.of_64;
 #pragma unroll 1
-  for (int w = threadIdx.x / kSize; w < p.rows.of_64;
-       w += kSimtThreads / kSize) {
-    if (first + w >= p.rows.windows) return;
+  for (int w = threadIdx.x / columns; w < windows;
+       w += static_cast<int>(blockDim.x) / columns) {
+    if (first_window + w >= p.rows.windows) return;
+    int within;
+    const int row =
+        p.rows.by_of_64.split(w, within) * kStagedRows + within * p.rows.taps;
     float best = -INFINITY;
     int code = 0;
     for (int tap = 0; tap < p.rows.taps; tap++)
-      take(shared.staged[w * p.rows.taps + tap][here] + bias, tap, best, code);
+      take(staged[(row + tap) * pitch + here] + bias, tap, best, code);
     const bool killed = p.relu && best <= 0;
-    const int64_t at = int64_t{first + w} * p.k + group * p.group_k + channel;
+    const int64_t at = int64_t{first_window + w} * p.k + of_all;
     p.y[at] = killed ? 0 : best;
     p.indices[at] = killed ? kKilled : static_cast<uint8_t>(code);
   }
 }
 
-template <int kSize, bool kVectorsA, bool kVectorsB>
+template <class Loop, Access kAccess, bool kVectorsB>
+__device__ __forceinline__ void pooled_tile(const PooledArguments& p) {
+  const ConvArguments<ConvGeometry>& product = p.product;
+  const ConvGeometry& d = product.geometry;
+  const ConvPixels<kAccess, WindowPixels> left{
+      product.a_here(), d, p.rows, {}, {}, {}};
+  const SpanMatrix<kVectorsB> right{product.b_here(), d.k, d.group_k,
+                                    product.depth,    {},  {}};
+  int row, column;
+  product.tiles.place(blockIdx.x, Loop::kRows, Loop::kColumns, row, column);
+  Loop::run_staged(left, row, right, column, 0, product.depth,
+                   [&](int first, int rows, const float* staged, int pitch) {
+                     pool_staged(p, first, rows, staged, pitch, Loop::kColumns,
+                                 column);
+                   });
+}
+
+template <int kSize, Access kAccess, bool kVectorsB>
 __global__ __launch_bounds__(kSimtThreads, 1) void conv2d_max_pool2d_kernel(
     PooledArguments p) {
-  auto& shared = shared_memory<SimtShared<kSize>>();
-  const ConvGeometry& d = p.product.geometry;
-  using A = ConvPixels<kVectorsA, WindowPixels>;
-  using B = SpanMatrix<kVectorsB>;
-  int row, column;
-  p.product.tiles.place(blockIdx.x, kSize, row, column);
-  DepthQuads<kSize, A> a(
-      {p.product.a + blockIdx.z * p.product.group_a, d, p.rows, {}, {}, {}, {}},
-      row);
-  SpanQuads<kSize, B> b({p.product.b + blockIdx.z * p.product.group_b,
-                         d.k,
-                         d.group_k,
-                         p.product.depth,
-                         {},
-                         {}},
-                        column);
-  SimtSum<kSize> sum;
-  simt_multiply(shared, a, b, 0, p.product.depth, sum);
-#pragma unroll
-  for (int part = 0; part < kSize / kStagedRows; part++) {
-    simt_stage(shared, sum, part);
-    __syncthreads();
-    pool_staged(shared, p, (row / kStagedRows + part) * p.rows.of_64, column);
-    __syncthreads();
-  }
+  pooled_tile<SimtLoop<kSize, DepthQuads, SpanQuads>, kAccess, kVectorsB>(p);
+}
+
+template <Precision kPrecision, int kColumns, Access kAccess>
+using TensorCores = TensorLoop<
+    kPrecision, kColumns,
+    DepthTile<kTensorTile, kInQuads<kAccess>,
+              ConvPixels<kAccess, WindowPixels>>,
+    SpanTile<kColumns, kInQuads<kAccess>, SpanMatrix<kInQuads<kAccess>>>>;
+
+template <Precision kPrecision, int kColumns, Access kAccess>
+__global__ __launch_bounds__(
+    kTensorThreads,
+    kTensorBlocks<
+        kColumns>) void conv2d_max_pool2d_tensor_core_kernel(PooledArguments
+                                                                 p) {
+  using Loop = TensorCores<kPrecision, kColumns, kAccess>;
+  pooled_tile<Loop, kAccess, kInQuads<kAccess>>(p);
 }
 
 ConvProduct product_of(const ConvMaxPool& m) {
@@ -127,16 +144,7 @@ ConvProduct product_of(const ConvMaxPool& m) {
   const int64_t of_64 = kStagedRows / (m.window_h * m.window_w);
   const int64_t windows = d.n * m.pooled_p * m.pooled_q;
   return {ceil_div(windows, of_64) * kStagedRows, d.group_k(),
-          d.r * d.s * d.group_c(), d.groups};
-}
-
-template <int kSize>
-auto kernel_for(bool a, bool b) {
-  if (a)
-    return b ? conv2d_max_pool2d_kernel<kSize, true, true>
-             : conv2d_max_pool2d_kernel<kSize, true, false>;
-  return b ? conv2d_max_pool2d_kernel<kSize, false, true>
-           : conv2d_max_pool2d_kernel<kSize, false, false>;
+          d.r * d.s * d.group_c(), d.groups, m.conv.precision};
 }
 
 }  // namespace
@@ -154,8 +162,8 @@ void conv2d_max_pool2d(const ConvMaxPool& m, Stream stream) {
   if (d.n == 0) return;
   const ConvProduct product = product_of(m);
   const PooledArguments p{
-      conv_arguments(product, d, m.conv.x, d.group_c(), m.conv.weight,
-                     d.group_k(), {}, nullptr),
+      conv_arguments(product, ConvGeometry(d), m.conv.x, d.group_c(),
+                     m.conv.weight, d.group_k(), {}, nullptr),
       WindowPixels(m),
       m.conv.bias,
       m.conv.activation == Activation::relu,
@@ -163,13 +171,29 @@ void conv2d_max_pool2d(const ConvMaxPool& m, Stream stream) {
       static_cast<int>(d.group_k()),
       m.y,
       m.indices};
-  const bool a = quads_aligned(m.conv.x, d.c, d.group_c());
-  const bool b = quads_aligned(m.conv.weight, d.k, d.group_k());
-  const bool large = product.tile_size() == 128;
-  launch("conv2d_max_pool2d",
-         large ? kernel_for<128>(a, b) : kernel_for<64>(a, b),
-         conv_grid(product), dim3(kSimtThreads),
-         large ? sizeof(SimtShared<128>) : sizeof(SimtShared<64>), stream, p);
+  const bool vectors_a = quads_aligned(m.conv.x, d.c, d.group_c());
+  const bool vectors_b = quads_aligned(m.conv.weight, d.k, d.group_k());
+  if (product.on_tensor_cores())
+    with_tensor_loop(
+        product, access_of(vectors_a && vectors_b, d.group_c()),
+        [&](auto precision, auto columns, auto access) {
+          using Loop = TensorCores<precision(), columns(), access()>;
+          launch("conv2d_max_pool2d_tensor_core",
+                 conv2d_max_pool2d_tensor_core_kernel<precision(), columns(),
+                                                      access()>,
+                 conv_grid(product), dim3(kTensorThreads),
+                 sizeof(typename Loop::Shared), stream, p);
+        });
+  else
+    with_simt_loop(
+        product, access_of(vectors_a, d.group_c()),
+        [&](auto size, auto access) {
+          launch("conv2d_max_pool2d",
+                 vectors_b ? conv2d_max_pool2d_kernel<size(), access(), true>
+                           : conv2d_max_pool2d_kernel<size(), access(), false>,
+                 conv_grid(product), dim3(kSimtThreads),
+                 sizeof(SimtShared<size()>), stream, p);
+        });
 }
 
 }  // namespace tw::cuda

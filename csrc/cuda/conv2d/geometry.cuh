@@ -8,6 +8,18 @@
 
 namespace tw::cuda {
 
+// What 32 bits must count: pixels (and a tile beyond), weights of a filter,
+// bytes of a pixel.
+inline void expect_countable(const ConvShape& d) {
+  constexpr int64_t kMost = (int64_t{1} << 31) - 128;
+  if (d.n * d.h * d.w >= kMost || d.n * d.p * d.q >= kMost ||
+      d.r * d.s * d.group_c() >= kMost || d.r * d.s * d.group_k() >= kMost ||
+      d.c >= kMost / 4 || d.k >= kMost / 4)
+    throw std::invalid_argument(
+        "conv2d: pixels, weights of a filter and bytes of a pixel must be "
+        "fewer than 2**31 - 128");
+}
+
 struct ConvGeometry {
   int n, h, w, c, r, s, k, p, q;
   int stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w;
@@ -15,6 +27,7 @@ struct ConvGeometry {
   Divider by_group_c, by_group_k, by_s, by_q, by_output, by_w, by_input;
   Divider by_stride_h, by_stride_w;
 
+  ConvGeometry() = default;
   explicit ConvGeometry(const ConvShape& d)
       : n(static_cast<int>(d.n)),
         h(static_cast<int>(d.h)),
@@ -42,12 +55,7 @@ struct ConvGeometry {
         by_input(d.h * d.w),
         by_stride_h(d.stride_h),
         by_stride_w(d.stride_w) {
-    constexpr int64_t kMost = int64_t{1} << 31;
-    if (d.n * d.h * d.w >= kMost || d.n * d.p * d.q >= kMost ||
-        d.r * d.s * d.group_c() >= kMost - 16 ||
-        d.r * d.s * d.group_k() >= kMost - 16)
-      throw std::invalid_argument(
-          "conv2d: pixels and weights of a filter must be fewer than 2**31");
+    expect_countable(d);
   }
 
   __device__ __forceinline__ int outputs() const { return n * p * q; }
@@ -56,6 +64,14 @@ struct ConvGeometry {
   __device__ __forceinline__ bool inside(int row, int column) const {
     return static_cast<unsigned>(row) < static_cast<unsigned>(h) &&
            static_cast<unsigned>(column) < static_cast<unsigned>(w);
+  }
+  // The number of an input pixel, of any that is outside some number.
+  __device__ __forceinline__ int input_pixel(int image, int row,
+                                             int column) const {
+    const auto rows = static_cast<unsigned>(image) * static_cast<unsigned>(h) +
+                      static_cast<unsigned>(row);
+    return static_cast<int>(rows * static_cast<unsigned>(w) +
+                            static_cast<unsigned>(column));
   }
   // Image, row and column of the `pixel`-th output (or input).
   __device__ __forceinline__ void output(int pixel, int& image, int& row,

@@ -1,25 +1,43 @@
 // What the three passes share: a product per group of channels, cut along its
-// depth where there are few tiles.
+// depth where there are few tiles, by either main loop.
 #pragma once
 
-#include "cuda/conv2d/geometry.cuh"
-#include "cuda/gemm/matrix.cuh"
+#include <type_traits>
+
+#include "cuda/conv2d/sources.cuh"
 #include "cuda/gemm/simt.cuh"
 #include "cuda/gemm/split.cuh"
+#include "cuda/gemm/tensor_loop.cuh"
 #include "cuda/gemm/tiles.cuh"
 
 namespace tw::cuda {
 
-// The product's sizes for one group.
+// The product's sizes, for one group and one phase (gradient_geometry.cuh; but
+// for strided gradients there is one).
 struct ConvProduct {
   int64_t rows, columns, depth, groups;
+  Precision precision;
+  int64_t phases = 1;
 
-  int tile_size() const { return large_tiles(rows, columns) ? 128 : 64; }
-  TileGrid tiles() const { return TileGrid(rows, columns, tile_size()); }
-  Split split() const { return Split(tiles().count() * groups, depth); }
-  int64_t workspace() const {
+  bool on_tensor_cores() const {
+    return precision != Precision::fp32 && has_tensor_cores();
+  }
+  int tile_rows() const {
+    return on_tensor_cores() || large_tiles(rows * phases, columns) ? 128 : 64;
+  }
+  int tile_columns() const {
+    return on_tensor_cores() && columns <= 64 ? 64 : tile_rows();
+  }
+  TileGrid tiles() const {
+    return TileGrid(rows, columns, tile_rows(), tile_columns());
+  }
+  Split split() const {
+    return Split(tiles().count() * phases * groups, depth);
+  }
+  // The floats of the parts of a result of so many pixels (or weights).
+  int64_t workspace(int64_t of_a_channel) const {
     const int64_t splits = split().count;
-    return splits > 1 ? splits * rows * columns * groups : 0;
+    return splits > 1 ? splits * of_a_channel * columns * groups : 0;
   }
 };
 
@@ -32,58 +50,151 @@ struct ConvArguments {
   TileGrid tiles;
   MatrixStore store;  // of the first group and part
   int64_t group_columns, part_size;
+
+  __device__ __forceinline__ const float* a_here() const {
+    return a + blockIdx.z * group_a;
+  }
+  __device__ __forceinline__ const float* b_here() const {
+    return b + blockIdx.z * group_b;
+  }
+  // A block's part of the depth.
+  __device__ __forceinline__ int begin() const {
+    return static_cast<int>(blockIdx.y) * split_depth;
+  }
+  __device__ __forceinline__ int end(int whole) const {
+    return whole - begin() < split_depth ? whole : begin() + split_depth;
+  }
+  // Where a block's group and part go.
+  __device__ __forceinline__ MatrixStore store_here() const {
+    MatrixStore here = store;
+    const int64_t first = blockIdx.z * group_columns;
+    here.data += blockIdx.y * part_size + first;
+    if (here.bias) here.bias += first;
+    return here;
+  }
 };
 
-// A tile of one group and part; Left and Right make the sources.
-template <int kSize, class LeftQuads, class RightQuads, class Left, class Right,
-          class Geometry>
-__device__ __forceinline__ void conv_tile(const ConvArguments<Geometry>& p,
-                                          const Left& left,
-                                          const Right& right) {
-  auto& shared = shared_memory<SimtShared<kSize>>();
-  int row, column;
-  p.tiles.place(blockIdx.x, kSize, row, column);
-  LeftQuads a(left, row);
-  RightQuads b(right, column);
-  const int begin = static_cast<int>(blockIdx.y) * p.split_depth;
-  const int end =
-      p.depth - begin < p.split_depth ? p.depth : begin + p.split_depth;
-  SimtSum<kSize> sum;
-  simt_multiply(shared, a, b, begin, end, sum);
+// The two main loops, over the tile at (row, column) of a product of sources
+// and a part [begin, end) of its depth.
+//   run          calls store(row, column, quad) for the sums
+//   run_staged   calls staged(first row, rows, sums in shared memory, pitch)
+template <int kSize, template <int, class> class QuadsA,
+          template <int, class> class QuadsB>
+struct SimtLoop {
+  static constexpr int kRows = kSize, kColumns = kSize;
+  static constexpr int kThreads = kSimtThreads;
+  using Shared = SimtShared<kSize>;
 
-  MatrixStore store = p.store;
-  const int64_t first = blockIdx.z * p.group_columns;
-  store.data += blockIdx.y * p.part_size + first;
-  if (store.bias) store.bias += first;
-  simt_store(shared, sum, [&](int r, int c, float4 quad) {
-    store(row + r, column + c, quad);
-  });
-}
+  template <class A, class B, class Store>
+  static __device__ __forceinline__ void run(const A& left, int row,
+                                             const B& right, int column,
+                                             int begin, int end,
+                                             const Store& store) {
+    auto& shared = shared_memory<Shared>();
+    SimtSum<kSize> sum;
+    multiply(shared, left, row, right, column, begin, end, sum);
+    simt_store(shared, sum, [&](int r, int c, float4 quad) {
+      store(row + r, column + c, quad);
+    });
+  }
+  template <class A, class B, class Staged>
+  static __device__ __forceinline__ void run_staged(const A& left, int row,
+                                                    const B& right, int column,
+                                                    int begin, int end,
+                                                    const Staged& staged) {
+    auto& shared = shared_memory<Shared>();
+    SimtSum<kSize> sum;
+    multiply(shared, left, row, right, column, begin, end, sum);
+#pragma unroll
+    for (int part = 0; part < kSize / kStagedRows; part++) {
+      simt_stage(shared, sum, part);
+      __syncthreads();
+      staged(row + part * kStagedRows, kStagedRows, &shared.staged[0][0],
+             kSize);
+      __syncthreads();
+    }
+  }
+
+ private:
+  template <class A, class B>
+  static __device__ __forceinline__ void multiply(Shared& shared, const A& left,
+                                                  int row, const B& right,
+                                                  int column, int begin,
+                                                  int end,
+                                                  SimtSum<kSize>& sum) {
+    QuadsA<kSize, A> a(left, row);
+    QuadsB<kSize, B> b(right, column);
+    // Nothing is to be read of a part that is empty.
+    if (begin < end) simt_multiply(shared, a, b, begin, end, sum);
+  }
+};
+
+template <Precision kPrecision, int kTileColumns, class A, class B>
+struct TensorLoop {
+  static constexpr int kRows = kTensorTile, kColumns = kTileColumns;
+  static constexpr int kThreads = kTensorThreads;
+  using Shared = TensorShared<kColumns, A, B>;
+
+  template <class Left, class Right, class Store>
+  static __device__ __forceinline__ void run(const Left& left, int row,
+                                             const Right& right, int column,
+                                             int begin, int end,
+                                             const Store& store) {
+    auto& shared = shared_memory<Shared>();
+    TensorSum<kColumns> sum;
+    tensor_multiply<kPrecision>(shared, A(left, row), B(right, column), begin,
+                                end, sum);
+    tensor_store(shared, sum, [&](int r, int c, float4 quad) {
+      store(row + r, column + c, quad);
+    });
+  }
+  template <class Left, class Right, class Staged>
+  static __device__ __forceinline__ void run_staged(const Left& left, int row,
+                                                    const Right& right,
+                                                    int column, int begin,
+                                                    int end,
+                                                    const Staged& staged) {
+    auto& shared = shared_memory<Shared>();
+    TensorSum<kColumns> sum;
+    tensor_multiply<kPrecision>(shared, A(left, row), B(right, column), begin,
+                                end, sum);
+    tensor_stage(shared, sum);
+    staged(row, kRows, shared.staged, Shared::kStagedPitch);
+  }
+};
+
+// Blocks on a multiprocessor, 0 where the compiler's own choice is best: of the
+// narrow tile it would take three, and spill.
+template <int kColumns>
+constexpr int kTensorBlocks = kColumns == 64 ? 2 : 0;
 
 // Where the parts go, and the launch's arguments. `result` has the columns of
 // one group and the pitch of all.
-inline ConvArguments<ConvGeometry> conv_arguments(
-    const ConvProduct& product, const ConvShape& shape, const float* a,
-    int64_t group_a, const float* b, int64_t group_b, const MatrixStore& result,
-    float* workspace) {
+template <class Geometry>
+ConvArguments<Geometry> conv_arguments(const ConvProduct& product,
+                                       const Geometry& geometry, const float* a,
+                                       int64_t group_a, const float* b,
+                                       int64_t group_b,
+                                       const MatrixStore& result,
+                                       float* workspace) {
   const Split split = product.split();
-  ConvArguments<ConvGeometry> p{ConvGeometry(shape),
-                                a,
-                                b,
-                                group_a,
-                                group_b,
-                                static_cast<int>(product.depth),
-                                static_cast<int>(split.depth),
-                                product.tiles(),
-                                result,
-                                product.columns,
-                                0};
+  ConvArguments<Geometry> p{geometry,
+                            a,
+                            b,
+                            group_a,
+                            group_b,
+                            static_cast<int>(product.depth),
+                            static_cast<int>(split.depth),
+                            product.tiles(),
+                            result,
+                            product.columns,
+                            0};
   if (split.count > 1) {
     p.store.data = workspace;
     p.store.bias = nullptr;
     p.store.activation = Activation::none;
     p.store.vectors = quads_aligned(workspace, p.store.pitch, product.columns);
-    p.part_size = product.rows * p.store.pitch;
+    p.part_size = result.rows * p.store.pitch;
   }
   return p;
 }
@@ -91,7 +202,10 @@ inline ConvArguments<ConvGeometry> conv_arguments(
 inline dim3 conv_grid(const ConvProduct& product) {
   if (product.groups > 65535)
     throw std::invalid_argument("conv2d: more than 65,535 groups");
-  return dim3(static_cast<unsigned>(product.tiles().count()),
+  const int64_t tiles = product.tiles().count() * product.phases;
+  if (tiles > INT32_MAX)
+    throw std::invalid_argument("conv2d: more than 2**31 - 1 tiles");
+  return dim3(static_cast<unsigned>(tiles),
               static_cast<unsigned>(product.split().count),
               static_cast<unsigned>(product.groups));
 }
@@ -103,6 +217,51 @@ inline void add_conv_splits(const ConvProduct& product, MatrixStore result,
   if (splits == 1) return;
   result.columns = result.pitch;
   add_splits(workspace, splits, result, stream);
+}
+
+// A value as a type, for the choice of a kernel.
+template <auto kValue>
+using Choice = std::integral_constant<decltype(kValue), kValue>;
+
+template <class Run>
+void with_access(Access access, const Run& run) {
+  switch (access) {
+    case Access::scalars: return run(Choice<Access::scalars>());
+    case Access::quads: return run(Choice<Access::quads>());
+    case Access::slices: return run(Choice<Access::slices>());
+  }
+}
+
+// run(size of a tile, access) for a product by the ordinary units.
+template <class Run>
+void with_simt_loop(const ConvProduct& product, Access access, const Run& run) {
+  with_access(access, [&](auto chosen) {
+    if (product.tile_rows() == 128)
+      run(Choice<128>(), chosen);
+    else
+      run(Choice<64>(), chosen);
+  });
+}
+
+// run(precision, columns of a tile, access) for a product on tensor cores.
+template <class Run>
+void with_tensor_loop(const ConvProduct& product, Access access,
+                      const Run& run) {
+  const auto with_precision = [&](auto precision) {
+    with_access(access, [&](auto chosen) {
+      if (product.tile_columns() == 64)
+        run(precision, Choice<64>(), chosen);
+      else
+        run(precision, Choice<128>(), chosen);
+    });
+  };
+  switch (product.precision) {
+    case Precision::tf32: return with_precision(Choice<Precision::tf32>());
+    case Precision::tf32x3: return with_precision(Choice<Precision::tf32x3>());
+    case Precision::bf16: return with_precision(Choice<Precision::bf16>());
+    case Precision::fp32: break;
+  }
+  throw std::invalid_argument("conv2d: tensor cores have no fp32");
 }
 
 }  // namespace tw::cuda

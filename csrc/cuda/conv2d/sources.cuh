@@ -1,17 +1,70 @@
 // Convolution as a product of matrices that exist nowhere (implicit GEMM; S.
-// Chetlur et al., arXiv:1410.0759): each is a source of gemm/simt.cuh, which
-// works out where its elements lie. For one group of channels:
+// Chetlur et al., arXiv:1410.0759): each is a source of the main loops
+// (gemm/source.cuh), which works out where its elements lie. For one group of
+// channels:
 //   forward          y (pixels, K)    = ConvPixels (pixels, taps C) * weight
 //   backward input   dx (pixels, C)   = ConvGradients (pixels, taps K) *
 //                                       ConvWeights (taps K, C)
 //   backward weight  dw (taps C, K)   = ConvTaps (taps C, pixels) * dy
-// With kVectors quads lie within one tap and are aligned.
+// A row that lies outside is one whose pixels lie outside of every image.
 #pragma once
 
 #include "cuda/conv2d/geometry.cuh"
-#include "cuda/device/memory.hpp"
+#include "cuda/conv2d/gradient_geometry.cuh"
+#include "cuda/gemm/matrix.cuh"
 
 namespace tw::cuda {
+
+// How a depth of taps by channels is read: number by number; in quads, which
+// are aligned and lie within one tap; or in quads where whole slices lie within
+// one tap, which is then found once a slice.
+enum class Access { scalars, quads, slices };
+
+inline Access access_of(bool aligned, int64_t channels) {
+  if (!aligned) return Access::scalars;
+  return channels % kSliceDepth ? Access::quads : Access::slices;
+}
+
+template <Access kAccess>
+constexpr bool kInQuads = kAccess != Access::scalars;
+
+// The tap and the channel of a depth, by the number of channels.
+template <Access kAccess>
+__device__ __forceinline__ int tap_of(const Divider& by_channels, int slice,
+                                      int within, int& channel) {
+  if constexpr (kAccess == Access::slices) {
+    const int tap = by_channels.split(slice, channel);
+    channel += within;
+    return tap;
+  } else {
+    return by_channels.split(slice + within, channel);
+  }
+}
+
+// Four numbers along the depth.
+template <bool kVectors, class Source>
+__device__ __forceinline__ float4 load_along_depth(const Source& source,
+                                                   int slice, int within) {
+  if constexpr (kVectors)
+    return source.at(slice, within).four();
+  else
+    return make_float4(
+        source.at(slice, within).one(), source.at(slice, within + 1).one(),
+        source.at(slice, within + 2).one(), source.at(slice, within + 3).one());
+}
+
+// The address of a pixel's channel: one multiplication of 32 by 32 bits.
+__device__ __forceinline__ const float* pixel_address(const float* first,
+                                                      int pixel, int channels,
+                                                      int channel) {
+  const auto pitch = static_cast<unsigned>(channels) * sizeof(float);
+  const auto offset = static_cast<int64_t>(pixel) * static_cast<int>(pitch);
+  return reinterpret_cast<const float*>(reinterpret_cast<const char*>(first) +
+                                        offset) +
+         channel;
+}
+
+constexpr int kNowhere = INT32_MIN / 2;  // no row that a tap reaches is inside
 
 // The rows of a product are the output's pixels in their order.
 struct EachPixel {
@@ -24,7 +77,7 @@ struct EachPixel {
 };
 
 // Row: an output pixel, which Rows finds. Depth: taps by channels.
-template <bool kVectors, class Rows = EachPixel>
+template <Access kAccess, class Rows = EachPixel>
 struct ConvPixels {
   const float* x;  // of the group's first channel
   ConvGeometry d;
@@ -32,123 +85,97 @@ struct ConvPixels {
 
   __device__ __forceinline__ void start(int span) {
     int image, p, q;
-    inside_ = rows.find(d, span, image, p, q);
-    row_ = p * d.stride_h - d.pad_top;
+    const bool inside = rows.find(d, span, image, p, q);
+    const int row = p * d.stride_h - d.pad_top;
+    row_ = inside ? row : kNowhere;
     column_ = q * d.stride_w - d.pad_left;
-    image_ = x + int64_t{image} * d.h * d.w * d.c;
+    first_ = d.input_pixel(image, row, column_);
   }
-  __device__ __forceinline__ float4 load(int depth) const {
-    float4 quad = make_float4(0, 0, 0, 0);
-    if constexpr (kVectors) {
-      if (const float* at = address(depth)) quad = load4(at);
-    } else {
-      quad = make_float4(one(depth), one(depth + 1), one(depth + 2),
-                         one(depth + 3));
-    }
-    return quad;
-  }
-
-  bool inside_;
-  int row_, column_;
-  const float* image_;
-
- private:
-  __device__ __forceinline__ const float* address(int depth) const {
-    if (!inside_ || depth >= d.taps() * d.group_c) return nullptr;
+  __device__ __forceinline__ Place at(int slice, int within) const {
     int channel, s;
-    const int r = d.by_s.split(d.by_group_c.split(depth, channel), s);
-    const int row = row_ + r * d.dilation_h;
-    const int column = column_ + s * d.dilation_w;
-    if (!d.inside(row, column)) return nullptr;
-    return image_ + (int64_t{row} * d.w + column) * d.c + channel;
+    const int tap = tap_of<kAccess>(d.by_group_c, slice, within, channel);
+    const int r = d.by_s.split(tap, s);
+    const int down = r * d.dilation_h, right = s * d.dilation_w;
+    const bool there = (kAccess == Access::slices || tap < d.taps()) &&
+                       d.inside(row_ + down, column_ + right);
+    const int pixel = first_ + down * d.w + right;
+    return {pixel_address(x, pixel, d.c, channel), there};
   }
-  __device__ __forceinline__ float one(int depth) const {
-    const float* at = address(depth);
-    return at ? *at : 0;
+  __device__ __forceinline__ float4 load(int slice, int within) const {
+    return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
   }
+
+  int row_, column_, first_;  // where the first tap reads
 };
 
-// Row: an input pixel. Depth: taps by output channels.
-template <bool kVectors>
+// Row: an input pixel of a phase. Depth: its taps by output channels.
+template <Access kAccess>
 struct ConvGradients {
   const float* dy;  // of the group's first channel
-  ConvGeometry d;
+  GradientGeometry d;
+  GradientPhase phase;
 
   __device__ __forceinline__ void start(int span) {
-    inside_ = span < d.inputs();
-    int image;
-    d.input(inside_ ? span : 0, image, row_, column_);
-    image_ = dy + int64_t{image} * d.p * d.q * d.k;
+    int image, i, j;
+    const bool inside = d.find(span, phase, image, i, j);
+    const int row = phase.rows.first_output + i;
+    row_ = inside ? row : kNowhere;
+    column_ = phase.columns.first_output + j;
+    first_ = inside ? (image * d.p + row) * d.q + column_ : 0;
   }
-  __device__ __forceinline__ float4 load(int depth) const {
-    float4 quad = make_float4(0, 0, 0, 0);
-    if constexpr (kVectors) {
-      if (const float* at = address(depth)) quad = load4(at);
-    } else {
-      quad = make_float4(one(depth), one(depth + 1), one(depth + 2),
-                         one(depth + 3));
-    }
-    return quad;
+  __device__ __forceinline__ Place at(int slice, int within) const {
+    int k, s;
+    const int tap = tap_of<kAccess>(d.by_group_k, slice, within, k);
+    const int r = phase.columns.by_taps.split(tap, s);
+    const int up = r * d.rows.output_step, left = s * d.columns.output_step;
+    const bool there =
+        (kAccess == Access::slices || r < phase.rows.taps) &&
+        static_cast<unsigned>(row_ - up) < static_cast<unsigned>(d.p) &&
+        static_cast<unsigned>(column_ - left) < static_cast<unsigned>(d.q);
+    const int pixel = first_ - up * d.q - left;
+    return {pixel_address(dy, pixel, d.k, k), there};
+  }
+  __device__ __forceinline__ float4 load(int slice, int within) const {
+    return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
   }
 
-  bool inside_;
-  int row_, column_;
-  const float* image_;
-
- private:
-  __device__ __forceinline__ const float* address(int depth) const {
-    if (!inside_ || depth >= d.taps() * d.group_k) return nullptr;
-    int channel, s;
-    const int r = d.by_s.split(d.by_group_k.split(depth, channel), s);
-    const int p = d.output_row(row_, r), q = d.output_column(column_, s);
-    if (p < 0 || q < 0) return nullptr;
-    return image_ + (int64_t{p} * d.q + q) * d.k + channel;
-  }
-  __device__ __forceinline__ float one(int depth) const {
-    const float* at = address(depth);
-    return at ? *at : 0;
-  }
+  int row_, column_, first_;  // the output that the phase's first tap meets
 };
 
-// Column: an input channel of the group. Depth: taps by output channels.
-template <bool kVectors>
+// Column: an input channel of the group. Depth: a phase's taps by output
+// channels.
+template <Access kAccess>
 struct ConvWeights {
   const float* weight;  // of the group's first output channel
-  ConvGeometry d;
+  GradientGeometry d;
+  GradientPhase phase;
 
   __device__ __forceinline__ void start(int span) {
     inside_ = span < d.group_c;
     channel_ = inside_ ? span : 0;
   }
-  __device__ __forceinline__ float4 load(int depth) const {
-    float4 quad = make_float4(0, 0, 0, 0);
-    if constexpr (kVectors) {
-      if (const float* at = address(depth)) quad = load4(at);
-    } else {
-      quad = make_float4(one(depth), one(depth + 1), one(depth + 2),
-                         one(depth + 3));
-    }
-    return quad;
+  __device__ __forceinline__ Place at(int slice, int within) const {
+    int k, s;
+    const int tap = tap_of<kAccess>(d.by_group_k, slice, within, k);
+    const int r = phase.columns.by_taps.split(tap, s);
+    const bool there =
+        inside_ && (kAccess == Access::slices || r < phase.rows.taps);
+    const int row = phase.rows.first_tap + r * d.rows.tap_step;
+    const int column = phase.columns.first_tap + s * d.columns.tap_step;
+    const int at = (row * d.s + column) * d.group_c + channel_;
+    return {pixel_address(weight, at, d.k, k), there};
+  }
+  __device__ __forceinline__ float4 load(int slice, int within) const {
+    return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
   }
 
   bool inside_;
   int channel_;
-
- private:
-  __device__ __forceinline__ const float* address(int depth) const {
-    if (!inside_ || depth >= d.taps() * d.group_k) return nullptr;
-    int k;
-    const int tap = d.by_group_k.split(depth, k);
-    return weight + (int64_t{tap} * d.group_c + channel_) * d.k + k;
-  }
-  __device__ __forceinline__ float one(int depth) const {
-    const float* at = address(depth);
-    return at ? *at : 0;
-  }
 };
 
-// Row: a tap and channel. Depth: output pixels.
-template <bool kVectors>
+// Row: a tap and channel, or kQuads times four of them, kSpanStep apart. Depth:
+// output pixels.
+template <bool kVectors, int kQuads = 1>
 struct ConvTaps {
   const float* x;  // of the group's first channel
   ConvGeometry d;
@@ -156,45 +183,41 @@ struct ConvTaps {
   __device__ __forceinline__ void start(int span) {
 #pragma unroll
     for (int i = 0; i < kTaps; i++) {
-      const bool inside = span + i < d.taps() * d.group_c;
+      const int row = span + i / kOfAQuad * kSpanStep + i % kOfAQuad;
+      const bool inside = row < d.taps() * d.group_c;
       int s;
-      const int tap = d.by_group_c.split(inside ? span + i : 0, channel_[i]);
+      const int tap = d.by_group_c.split(inside ? row : 0, channel_[i]);
       const int r = d.by_s.split(tap, s);
-      // No pixel of any image lies there.
-      row_[i] = inside ? r * d.dilation_h - d.pad_top : INT32_MIN / 2;
+      row_[i] = inside ? r * d.dilation_h - d.pad_top : kNowhere;
       column_[i] = s * d.dilation_w - d.pad_left;
     }
   }
-  __device__ __forceinline__ float4 load(int depth) const {
-    float4 quad = make_float4(0, 0, 0, 0);
-    if (depth >= d.outputs()) return quad;
-    int image, p, q;
-    d.output(depth, image, p, q);
-    const float* at = x + int64_t{image} * d.h * d.w * d.c;
-    if constexpr (kVectors) {
-      if (const float* first = address(at, p, q, 0)) quad = load4(first);
-    } else {
-      quad = make_float4(one(at, p, q, 0), one(at, p, q, 1), one(at, p, q, 2),
-                         one(at, p, q, 3));
-    }
-    return quad;
+  __device__ __forceinline__ Place at(int slice, int within) const {
+    return place(slice + within, 0);
+  }
+  __device__ __forceinline__ float4 load(int slice, int within,
+                                         int further) const {
+    const int depth = slice + within, i = further / kSpanStep * kOfAQuad;
+    if constexpr (kVectors)
+      return place(depth, i).four();
+    else
+      return make_float4(place(depth, i).one(), place(depth, i + 1).one(),
+                         place(depth, i + 2).one(), place(depth, i + 3).one());
   }
 
-  static constexpr int kTaps = kVectors ? 1 : 4;
+  static constexpr int kOfAQuad = kVectors ? 1 : 4;
+  static constexpr int kTaps = kOfAQuad * kQuads;
   int row_[kTaps], column_[kTaps], channel_[kTaps];
 
  private:
-  __device__ __forceinline__ const float* address(const float* image, int p,
-                                                  int q, int i) const {
+  __device__ __forceinline__ Place place(int depth, int i) const {
+    int image, p, q;
+    d.output(depth, image, p, q);
     const int row = p * d.stride_h + row_[i];
     const int column = q * d.stride_w + column_[i];
-    if (!d.inside(row, column)) return nullptr;
-    return image + (int64_t{row} * d.w + column) * d.c + channel_[i];
-  }
-  __device__ __forceinline__ float one(const float* image, int p, int q,
-                                       int i) const {
-    const float* at = address(image, p, q, i);
-    return at ? *at : 0;
+    const int pixel = d.input_pixel(image, row, column);
+    return {pixel_address(x, pixel, d.c, channel_[i]),
+            depth < d.outputs() && d.inside(row, column)};
   }
 };
 

@@ -5,14 +5,10 @@
 #include <cstdint>
 
 #include "cuda/activation.h"
+#include "cuda/precision.h"
 #include "cuda/stream.h"
 
 namespace tw::cuda {
-
-// What operands are rounded to before they are multiplied; tensor_core.cu says
-// what that costs. fp32 is exact products, and what a GPU without tensor cores
-// for the others (before sm_80) takes instead.
-enum class Precision { fp32, tf32, tf32x3, bf16 };
 
 // Which algorithm serves every precision but fp32: by size and device, or one
 // of them whatever the size. Hopper's needs a device of compute capability 9.0.

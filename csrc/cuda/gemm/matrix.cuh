@@ -1,8 +1,8 @@
-// Row-major matrices as sources of the main loop, and as what it writes to.
+// Row-major matrices as sources of the main loops, and as what they write to.
 #pragma once
 
 #include "cuda/device/activation.hpp"
-#include "cuda/device/memory.hpp"
+#include "cuda/gemm/source.cuh"
 
 namespace tw::cuda {
 
@@ -18,7 +18,12 @@ struct DepthMatrix {
     inside_ = span < spans;
     row_ = data + (inside_ ? int64_t{span} * pitch : 0);
   }
-  __device__ __forceinline__ float4 load(int depth) const {
+  __device__ __forceinline__ Place at(int slice, int within) const {
+    const int depth = slice + within;
+    return {row_ + depth, inside_ && depth < depths};
+  }
+  __device__ __forceinline__ float4 load(int slice, int within) const {
+    const int depth = slice + within;
     float4 quad = make_float4(0, 0, 0, 0);
     if (!inside_) return quad;
     if constexpr (kVectors) {
@@ -45,19 +50,25 @@ struct SpanMatrix {
 
   __device__ __forceinline__ void start(int span) {
     left_ = spans - span;
-    column_ = data + (left_ > 0 ? span : 0);
+    column_ = data + span;
   }
-  __device__ __forceinline__ float4 load(int depth) const {
+  __device__ __forceinline__ Place at(int slice, int within) const {
+    const int depth = slice + within;
+    return {column_ + int64_t{depth} * pitch, left_ > 0 && depth < depths};
+  }
+  __device__ __forceinline__ float4 load(int slice, int within,
+                                         int further) const {
+    const int depth = slice + within;
     float4 quad = make_float4(0, 0, 0, 0);
-    if (depth >= depths || left_ <= 0) return quad;
-    const float* at = column_ + int64_t{depth} * pitch;
+    if (depth >= depths || left_ <= further) return quad;
+    const float* at = column_ + int64_t{depth} * pitch + further;
     if constexpr (kVectors) {
       quad = load4(at);
     } else {
       quad.x = at[0];
-      if (left_ > 1) quad.y = at[1];
-      if (left_ > 2) quad.z = at[2];
-      if (left_ > 3) quad.w = at[3];
+      if (left_ > further + 1) quad.y = at[1];
+      if (left_ > further + 2) quad.z = at[2];
+      if (left_ > further + 3) quad.w = at[3];
     }
     return quad;
   }

@@ -9,15 +9,12 @@
 // 64 multiplications for 16 numbers read, which is what makes it bound by
 // arithmetic.
 //
-// Where a matrix comes from is the affair of a source. It has
-//   start(span)    the row of A (the column of B) that this thread reads: one
-//                  for quads along the depth, four for quads along the span
-//   load(depth)    four numbers, zero where there is none
-// with the span being whatever is not the depth.
+// Where a matrix comes from is the affair of a source (source.cuh).
 #pragma once
 
 #include "cuda/device/activation.hpp"
 #include "cuda/device/memory.hpp"
+#include "cuda/gemm/source.cuh"
 
 namespace tw::cuda {
 
@@ -25,7 +22,7 @@ constexpr int kSimtThreads = 256;
 // Two blocks of the large tile fill a multiprocessor's registers without
 // spills.
 constexpr int kSimtBlocks = 2;
-constexpr int kSimtDepth = 16;
+constexpr int kSimtDepth = kSliceDepth;
 constexpr int kStagedRows = 64;
 
 // Rows of a slice begin in banks that differ by 4, for quads along the depth.
@@ -55,10 +52,10 @@ class DepthQuads {
     depth_ = ((kSize == 128 ? 0 : warp % 2 * 2) + lane % 2) * 4;
     source_.start(span + row_);
   }
-  __device__ __forceinline__ void fetch(int depth) {
+  __device__ __forceinline__ void fetch(int slice) {
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
-      held_[i] = source_.load(depth + depth_ + 8 * i);
+      held_[i] = source_.load(slice, depth_ + 8 * i);
   }
   __device__ __forceinline__ void put(SimtSlice<kSize>& slice) const {
 #pragma unroll
@@ -78,31 +75,31 @@ class DepthQuads {
   float4 held_[kQuads];
 };
 
-// Slices of a matrix whose neighbours in memory lie along the span.
+// Slices of a matrix whose neighbours in memory lie along the span. A thread's
+// quads are of one depth, which it finds once.
 template <int kSize, class Source>
 class SpanQuads {
  public:
   __device__ __forceinline__ SpanQuads(const Source& source, int span)
       : source_(source) {
-    column_ = threadIdx.x % kQuadsARow * 4;
-    depth_ = threadIdx.x / kQuadsARow;
+    column_ = threadIdx.x % kLanes * 4;
+    depth_ = threadIdx.x / kLanes;
     source_.start(span + column_);
   }
-  __device__ __forceinline__ void fetch(int depth) {
+  __device__ __forceinline__ void fetch(int slice) {
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
-      held_[i] = source_.load(depth + depth_ + kRowsAStep * i);
+      held_[i] = source_.load(slice, depth_, kSpanStep * i);
   }
   __device__ __forceinline__ void put(SimtSlice<kSize>& slice) const {
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
-      store4(&slice[depth_ + kRowsAStep * i][column_], held_[i]);
+      store4(&slice[depth_][column_ + kSpanStep * i], held_[i]);
   }
 
  private:
-  static constexpr int kQuadsARow = kSize / 4;
-  static constexpr int kRowsAStep = kSimtThreads / kQuadsARow;
-  static constexpr int kQuads = kSimtDepth / kRowsAStep;
+  static constexpr int kLanes = kSimtThreads / kSimtDepth;
+  static constexpr int kQuads = kSize / 4 / kLanes;
   Source source_;
   int column_, depth_;
   float4 held_[kQuads];

@@ -110,6 +110,10 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
 #pragma unroll
     for (int i = 0; i < kLanes; i++) n.add(value.of[i]);
   });
+  const int64_t label = columns ? p.labels[mine.row] : -1;
+  const bool valid = label >= 0 && label < p.C;
+  const float of_label = valid ? x[label] : 0;
+  if (x == dx) wait_for_row<kTeam>();  // before one writes what another reads
   combine_over_row<kTeam>(shared, n);
   const float log_sum = logf(n.sum);
   // sum of w[c] log p[c], where smoothing asks for it.
@@ -125,8 +129,6 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
   }
   // No barrier from here on.
   if (columns == 0) return;
-  const int64_t label = p.labels[mine.row];
-  const bool valid = label >= 0 && label < p.C;
   if (p.ignored(label) || !valid) {
     write_zeros<kTeam, kLanes>(mine, columns, dx);
     if (mine.first == 0) p.losses[mine.row] = p.ignored(label) ? 0 : NAN;
@@ -140,7 +142,7 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
                           ? 1 / totals.weight_of_labels
                           : 0;  // the mean over no rows has no gradient
   if (mine.first == 0) {
-    const float loss = -target * (x[label] - n.max - log_sum);
+    const float loss = -target * (of_label - n.max - log_sum);
     p.losses[mine.row] = p.smoothing > 0 ? loss - p.smoothing * smoothed : loss;
   }
   mine.template each<kLanes>(columns, [&](int64_t c) {
@@ -154,6 +156,27 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
     }
     value.store(dx + c);
   });
+}
+
+bool needs_totals(const SoftmaxCrossEntropy& p) {
+  return p.class_weight ||
+         (p.reduction == Reduction::mean && p.has_ignore_index);
+}
+
+LossArguments arguments_of(const SoftmaxCrossEntropy& p, float* workspace) {
+  LossArguments a{};
+  a.logits = p.logits, a.labels = p.labels, a.class_weight = p.class_weight;
+  a.rows = p.rows, a.C = p.C;
+  a.has_ignore_index = p.has_ignore_index, a.ignore_index = p.ignore_index;
+  a.target_share = static_cast<float>(1 - p.label_smoothing);
+  a.smoothing =
+      static_cast<float>(p.label_smoothing / static_cast<double>(p.C));
+  a.mean = p.reduction == Reduction::mean;
+  a.usual = {static_cast<float>(p.rows), static_cast<float>(p.C)};
+  a.losses = p.reduction == Reduction::none ? p.loss : workspace + kTotals;
+  a.dlogits = p.dlogits;
+  if (needs_totals(p)) a.totals = reinterpret_cast<const Totals*>(workspace);
+  return a;
 }
 
 template <int kTeam>
@@ -170,38 +193,47 @@ int64_t softmax_cross_entropy_workspace(const SoftmaxCrossEntropy& p) {
   return kTotals + (p.reduction == Reduction::none ? 0 : p.rows);
 }
 
+void softmax_cross_entropy_begin(const SoftmaxCrossEntropy& p, float* workspace,
+                                 Stream stream) {
+  if (!needs_totals(p)) return;
+  launch("totals", totals_kernel, dim3(1), dim3(kRowThreads),
+         sizeof(DoubleShared), stream, arguments_of(p, workspace),
+         reinterpret_cast<Totals*>(workspace));
+}
+
+void softmax_cross_entropy_rows(const SoftmaxCrossEntropy& p, int64_t first,
+                                int64_t rows, const float* logits,
+                                float* dlogits, float* workspace,
+                                Stream stream) {
+  if (rows == 0) return;
+  LossArguments a = arguments_of(p, workspace);
+  a.rows = rows;
+  a.labels += first;
+  a.losses += first;
+  a.logits = logits;
+  a.dlogits = dlogits;
+  const bool quads = row_quads(logits, dlogits, p.C);
+  if (p.C <= kShortRow)
+    run<8>(a, quads, stream);
+  else if (p.C <= kLongRow)
+    run<32>(a, quads, stream);
+  else
+    run<kRowThreads>(a, quads, stream);
+}
+
+void softmax_cross_entropy_end(const SoftmaxCrossEntropy& p, float* workspace,
+                               Stream stream) {
+  if (p.reduction == Reduction::none) return;
+  launch("sum_losses", sum_losses_kernel, dim3(1), dim3(kRowThreads),
+         sizeof(DoubleShared), stream, arguments_of(p, workspace), p.loss);
+}
+
 void softmax_cross_entropy(const SoftmaxCrossEntropy& p, float* workspace,
                            Stream stream) {
-  const bool none = p.reduction == Reduction::none;
-  LossArguments a{};
-  a.logits = p.logits, a.labels = p.labels, a.class_weight = p.class_weight;
-  a.rows = p.rows, a.C = p.C;
-  a.has_ignore_index = p.has_ignore_index, a.ignore_index = p.ignore_index;
-  a.target_share = static_cast<float>(1 - p.label_smoothing);
-  a.smoothing =
-      static_cast<float>(p.label_smoothing / static_cast<double>(p.C));
-  a.mean = p.reduction == Reduction::mean;
-  a.usual = {static_cast<float>(p.rows), static_cast<float>(p.C)};
-  a.losses = none ? p.loss : workspace + kTotals;
-  a.dlogits = p.dlogits;
-  if (p.class_weight || (a.mean && p.has_ignore_index)) {
-    auto* totals = reinterpret_cast<Totals*>(workspace);
-    launch("totals", totals_kernel, dim3(1), dim3(kRowThreads),
-           sizeof(DoubleShared), stream, a, totals);
-    a.totals = totals;
-  }
-  const bool quads = row_quads(p.logits, p.dlogits, p.C);
-  if (p.rows > 0) {
-    if (p.C <= kShortRow)
-      run<8>(a, quads, stream);
-    else if (p.C <= kLongRow)
-      run<32>(a, quads, stream);
-    else
-      run<kRowThreads>(a, quads, stream);
-  }
-  if (!none)
-    launch("sum_losses", sum_losses_kernel, dim3(1), dim3(kRowThreads),
-           sizeof(DoubleShared), stream, a, p.loss);
+  softmax_cross_entropy_begin(p, workspace, stream);
+  softmax_cross_entropy_rows(p, 0, p.rows, p.logits, p.dlogits, workspace,
+                             stream);
+  softmax_cross_entropy_end(p, workspace, stream);
 }
 
 }  // namespace tw::cuda

@@ -35,8 +35,8 @@ struct SoftmaxCrossEntropy {
   int64_t ignore_index;
   const float* class_weight;  // (C,); null: all 1
   Reduction reduction;
-  float* loss;  // one number, or one a row without reduction
-  float* dlogits;
+  float* loss;     // one number, or one a row without reduction
+  float* dlogits;  // may be logits
 };
 
 void softmax(const SoftmaxProblem& problem, Stream stream);
@@ -45,5 +45,17 @@ void softmax(const SoftmaxProblem& problem, Stream stream);
 int64_t softmax_cross_entropy_workspace(const SoftmaxCrossEntropy& problem);
 void softmax_cross_entropy(const SoftmaxCrossEntropy& problem, float* workspace,
                            Stream stream);
+
+// The same in three steps over one workspace, for logits that come in pieces:
+// what all rows have in common, then any rows (from `first`, so many as there
+// are here; `logits` and `dlogits` are of these rows alone), then the loss.
+void softmax_cross_entropy_begin(const SoftmaxCrossEntropy& problem,
+                                 float* workspace, Stream stream);
+void softmax_cross_entropy_rows(const SoftmaxCrossEntropy& problem,
+                                int64_t first, int64_t rows,
+                                const float* logits, float* dlogits,
+                                float* workspace, Stream stream);
+void softmax_cross_entropy_end(const SoftmaxCrossEntropy& problem,
+                               float* workspace, Stream stream);
 
 }  // namespace tw::cuda

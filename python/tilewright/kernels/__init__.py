@@ -50,6 +50,9 @@ from tilewright.kernels.elementwise import concatenate as concatenate
 from tilewright.kernels.elementwise import copy as copy
 from tilewright.kernels.elementwise import dropout as dropout
 from tilewright.kernels.gemm import gemm as gemm
+from tilewright.kernels.linear_softmax_cross_entropy import (
+    linear_softmax_cross_entropy as linear_softmax_cross_entropy,
+)
 from tilewright.kernels.pool2d import avg_pool2d as avg_pool2d
 from tilewright.kernels.pool2d import avg_pool2d_backward as avg_pool2d_backward
 from tilewright.kernels.pool2d import global_avg_pool2d as global_avg_pool2d

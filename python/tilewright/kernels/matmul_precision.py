@@ -1,4 +1,4 @@
-"""What matrix products on a GPU round their operands to: exact unless asked for."""
+"""What products on a GPU round their operands to: exact unless asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _precision = "fp32"
 
 
 def matmul_precision() -> str:
-    """Return the precision of matrix products on GPUs.
+    """Return the precision of matrix products and convolutions on GPUs.
 
     Examples
     --------
@@ -24,10 +24,12 @@ def matmul_precision() -> str:
 
 
 def set_matmul_precision(name: str) -> None:
-    """Choose the precision of ``gemm`` on GPUs, for the whole process.
+    """Choose the precision of products on GPUs, for the whole process.
 
-    Sums are in float32 whatever is chosen, and convolutions stay at fp32. GPUs
-    before compute capability 8.0 have no such tensor cores and stay at fp32 too.
+    Products are ``gemm`` and convolutions, but for depthwise ones and those of up to
+    four channels and 32 weights an output, which memory bounds. Sums are in float32
+    whatever is chosen. GPUs before compute capability 8.0 have no such tensor cores
+    and stay at fp32.
 
     Parameters
     ----------

@@ -228,7 +228,7 @@ def softmax_cross_entropy(
         raise ValueError(f"{op}: logits have 0 classes (logits: {logits.shape})")
     if ignore_index is not None:
         ignore_index = checks.integer(op, "ignore_index", ignore_index, -(2**63))
-    labels = _labels(op, labels, N, C, ignore_index)
+    labels = class_labels(op, labels, N, C, ignore_index)
     checks.same_memory(op, "labels", labels, "logits", logits)
     if label_smoothing:
         label_smoothing = checks.number(
@@ -250,7 +250,10 @@ def softmax_cross_entropy(
     )
 
 
-def _labels(op: str, labels: Any, N: int, C: int, ignore_index: int | None) -> Array:
+def class_labels(
+    op: str, labels: Any, N: int, C: int, ignore_index: int | None
+) -> Array:
+    """Return N labels as int64; ValueError or TypeError where they are none."""
     plain = checks.ndarray(op, "labels", labels)
     if plain.dtype not in (np.int64, np.int32) or not plain.dtype.isnative:
         raise TypeError(f"{op}: labels must be int32 or int64, got {plain.dtype}")

@@ -78,6 +78,7 @@ log_softmax = functions.log_softmax
 softmax_backward = functions.softmax_backward
 log_softmax_backward = functions.log_softmax_backward
 softmax_cross_entropy = functions.softmax_cross_entropy
+linear_softmax_cross_entropy = functions.linear_softmax_cross_entropy
 adam_step = functions.adam_step
 sgd_step = functions.sgd_step
 activation = functions.activation

@@ -222,6 +222,20 @@ class Backend(Protocol):
         /,
     ) -> tuple[Array, Array]: ...
 
+    def linear_softmax_cross_entropy(
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array | None,
+        labels: Array,
+        label_smoothing: float,
+        ignore_index: int | None,
+        class_weight: Array | None,
+        reduction: str,
+        chunk_rows: int,
+        /,
+    ) -> tuple[Array, Array, Array, Array | None]: ...
+
     def adam_step(
         self,
         params: list[Array],

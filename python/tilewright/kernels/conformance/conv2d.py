@@ -85,7 +85,9 @@ PROBLEMS = (
 )
 
 
-def _passes(d: Problem) -> Iterator[Case]:
+def passes(d: Problem) -> Iterator[Case]:
+    """Yield the three passes of a convolution."""
+
     def forward(rng: np.random.Generator) -> Arguments:
         options = {**d.steps, "bias": normal(rng, d.K)}
         return Arguments((normal(rng, *d.x), normal(rng, *d.weight)), options)
@@ -182,7 +184,7 @@ def _awkward() -> Iterator[Case]:
 
 def _cases() -> Iterator[Case]:
     for problem in dict.fromkeys(PROBLEMS):
-        yield from _passes(problem)
+        yield from passes(problem)
     yield from _options()
     yield from _awkward()
     yield from conv2d_max_pool2d.CASES

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tilewright.kernels.backends.protocol import Array
+from tilewright.kernels.conformance import linear_softmax_cross_entropy
 from tilewright.kernels.conformance.arrays import (
     LAYOUTS,
     LENGTHS,
@@ -188,6 +189,7 @@ def _cases() -> Iterator[Case]:
     yield from _losses()
     yield from _special_values()
     yield from _awkward()
+    yield from linear_softmax_cross_entropy.CASES
 
 
 CASES = tuple(_cases())

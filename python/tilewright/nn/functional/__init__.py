@@ -26,6 +26,7 @@ from tilewright.nn.functional.convolution import conv2d, conv2d_max_pool2d
 from tilewright.nn.functional.cross_entropy import cross_entropy
 from tilewright.nn.functional.dropout import dropout
 from tilewright.nn.functional.linear import linear
+from tilewright.nn.functional.linear_cross_entropy import linear_cross_entropy
 from tilewright.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -61,6 +62,7 @@ __all__ = [
     "l1_loss",
     "leaky_relu",
     "linear",
+    "linear_cross_entropy",
     "log_softmax",
     "max_pool2d",
     "mse_loss",

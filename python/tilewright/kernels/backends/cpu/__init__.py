@@ -43,6 +43,9 @@ from tilewright.kernels.backends.cpu.elementwise import copy as copy
 from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
 from tilewright.kernels.backends.cpu.gemm import quick_gemm
+from tilewright.kernels.backends.cpu.linear_softmax_cross_entropy import (
+    linear_softmax_cross_entropy as linear_softmax_cross_entropy,
+)
 from tilewright.kernels.backends.cpu.pool2d import avg_pool2d as avg_pool2d
 from tilewright.kernels.backends.cpu.pool2d import (
     avg_pool2d_backward as avg_pool2d_backward,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilewright.kernels.backends.device.arrays import Adapter
 from tilewright.kernels.backends.device.elementwise import Elementwise
 from tilewright.kernels.backends.protocol import Array, Padding, Pair, Shape
+from tilewright.kernels.matmul_precision import matmul_precision
 
 
 def extents(
@@ -54,7 +55,7 @@ class Conv2d(Elementwise, Adapter):
         self._extension.conv2d(
             sizes(x.shape, (R, S), K, output, stride, padding, dilation, groups),
             self._memory(x), self._memory(weight), self._optional(bias), activation,
-            self._memory(y), self._allocate, self._arrays.stream(),
+            matmul_precision(), self._memory(y), self._allocate, self._arrays.stream(),
         )  # fmt: skip
         return y
 
@@ -75,8 +76,8 @@ class Conv2d(Elementwise, Adapter):
         dx = self._empty(input_shape) if out is None else out
         self._extension.conv2d_backward_input(
             sizes(input_shape, (R, S), K, (P, Q), stride, padding, dilation, groups),
-            self._memory(dy), self._memory(weight), self._memory(dx), self._allocate,
-            self._arrays.stream(),
+            self._memory(dy), self._memory(weight), matmul_precision(),
+            self._memory(dx), self._allocate, self._arrays.stream(),
         )  # fmt: skip
         return dx
 
@@ -95,7 +96,7 @@ class Conv2d(Elementwise, Adapter):
         dweight = self._empty((*kernel_size, x.shape[3] // groups, K))
         self._extension.conv2d_backward_weight(
             sizes(x.shape, kernel_size, K, (P, Q), stride, padding, dilation, groups),
-            self._memory(x), self._memory(dy), self._memory(dweight), self._allocate,
-            self._arrays.stream(),
+            self._memory(x), self._memory(dy), matmul_precision(),
+            self._memory(dweight), self._allocate, self._arrays.stream(),
         )  # fmt: skip
         return dweight, self.bias_gradient(dy.reshape(dy.size // K, K))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilewright.kernels.backends.device.conv2d import Conv2d, extents, sizes
 from tilewright.kernels.backends.device.pool2d import Pool2d
 from tilewright.kernels.backends.protocol import Array, Padding, Pair, Shape
+from tilewright.kernels.matmul_precision import matmul_precision
 from tilewright.kernels.shapes import BYTE, index_dtype
 
 NO_PADDING: Padding = ((0, 0), (0, 0))
@@ -40,7 +41,8 @@ class Conv2dMaxPool2d(Conv2d, Pool2d):
                 sizes(x.shape, (R, S), K, output, stride, padding, dilation, groups),
                 [*window, *pool_stride, *pooled], self._memory(x),
                 self._memory(weight), self._optional(bias), activation,
-                self._memory(maxima), self._memory(indices), self._arrays.stream(),
+                matmul_precision(), self._memory(maxima), self._memory(indices),
+                self._arrays.stream(),
             ):  # fmt: skip
                 return maxima, indices
         y = self.conv2d(
@@ -89,7 +91,20 @@ class Conv2dMaxPool2d(Conv2d, Pool2d):
     ) -> tuple[Array, Array]:
         """Return the gradients of the weight and of the bias."""
         P, Q = extents(x.shape, kernel_size, stride, padding, dilation)
-        shape = (x.shape[0], P, Q, dy.shape[3])
+        K = dy.shape[3]
+        if indices.dtype == BYTE:
+            dweight = self._empty((*kernel_size, x.shape[3] // groups, K))
+            dbias = self._empty((K,))
+            steps = stride, padding, dilation, groups
+            if self._extension.conv2d_max_pool2d_backward_weight(
+                sizes(x.shape, kernel_size, K, (P, Q), *steps),
+                [*window, *pool_stride, *dy.shape[1:3]], self._memory(x),
+                self._memory(dy), self._memory(indices), matmul_precision(),
+                self._memory(dweight), self._memory(dbias), self._allocate,
+                self._arrays.stream(),
+            ):  # fmt: skip
+                return dweight, dbias
+        shape = (x.shape[0], P, Q, K)
         dconv = self.max_pool2d_backward(
             dy, indices, shape, window, pool_stride, NO_PADDING
         )

@@ -6,6 +6,9 @@ from tilewright.kernels.backends.device.adam import Adam
 from tilewright.kernels.backends.device.batch_norm import BatchNorm
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
 from tilewright.kernels.backends.device.gemm import Gemm
+from tilewright.kernels.backends.device.linear_softmax_cross_entropy import (
+    LinearSoftmaxCrossEntropy,
+)
 from tilewright.kernels.backends.device.roofline import Roofline
 from tilewright.kernels.backends.device.sgd import Sgd
 from tilewright.kernels.backends.device.softmax_cross_entropy import (
@@ -14,7 +17,14 @@ from tilewright.kernels.backends.device.softmax_cross_entropy import (
 
 
 class DeviceFunctions(
-    Gemm, Conv2dMaxPool2d, BatchNorm, SoftmaxCrossEntropy, Adam, Sgd, Roofline
+    Gemm,
+    Conv2dMaxPool2d,
+    BatchNorm,
+    SoftmaxCrossEntropy,
+    LinearSoftmaxCrossEntropy,
+    Adam,
+    Sgd,
+    Roofline,
 ):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`.
 

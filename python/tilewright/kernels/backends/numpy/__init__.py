@@ -41,6 +41,9 @@ from tilewright.kernels.backends.numpy.elementwise import concatenate as concate
 from tilewright.kernels.backends.numpy.elementwise import copy as copy
 from tilewright.kernels.backends.numpy.elementwise import dropout as dropout
 from tilewright.kernels.backends.numpy.gemm import gemm as gemm
+from tilewright.kernels.backends.numpy.linear_softmax_cross_entropy import (
+    linear_softmax_cross_entropy as linear_softmax_cross_entropy,
+)
 from tilewright.kernels.backends.numpy.pool2d import avg_pool2d as avg_pool2d
 from tilewright.kernels.backends.numpy.pool2d import (
     avg_pool2d_backward as avg_pool2d_backward,
