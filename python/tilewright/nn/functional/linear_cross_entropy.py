@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tilewright import kernels
-from tilewright.autograd import Tensor, watch
+from tilewright.autograd import Tensor
 from tilewright.autograd.broadcasting import reshaped
+from tilewright.autograd.engine import is_one
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.nn.types import Array, TensorLike
 
@@ -43,7 +44,7 @@ class _LinearCrossEntropy(Function):
     def backward(ctx: Context, dy: Array) -> Gradients:
         saved = ctx.saved
         # Of a loss that backward starts from: the common case, and no pass at all.
-        if not (watch.is_constant(dy) and dy == 1):
+        if not is_one(dy):
             saved = tuple(
                 None if one is None else kernels.arithmetic(one, dy, "multiply")
                 for one in saved
