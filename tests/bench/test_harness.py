@@ -208,7 +208,7 @@ def test_peers_that_cannot_take_part(monkeypatch):
     assert contestants.choose_peers(None) is None
     with pytest.raises(ImportError, match=r"pip install 'tilewright\[peers\]'"):
         contestants.choose_peers(["numpy", "torch"])
-    with pytest.raises(ValueError, match="unknown peer 'mxnet'; expected some of"):
+    with pytest.raises(ValueError, match="unknown peer 'mxnet' on cpu; expected some"):
         contestants.choose_peers(["mxnet"])
 
 

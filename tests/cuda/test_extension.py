@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,19 +17,23 @@ from tilewright.kernels import cuda_extension, dispatch
 
 ROOT = Path(__file__).resolve().parents[2]
 WHEEL = f"install the wheel tilewright-cuda=={tw.__version__}"
+BACKEND = "tilewright.kernels.backends.cuda"
 Install = Callable[..., ModuleType]
 
 
 @pytest.fixture
-def nothing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def nothing(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """No extension, whatever this machine has, and no memory of one."""
     monkeypatch.setattr(cuda_extension, "HOMES", ("tilewright_cuda._cuda",))
     for name in ("tilewright_cuda", "tilewright_cuda._cuda"):
         monkeypatch.setitem(sys.modules, name, None)
-    for known in (dispatch._loaded, dispatch._reasons):
-        monkeypatch.delitem(known, "cuda", raising=False)
-    monkeypatch.delitem(sys.modules, "tilewright.kernels.backends.cuda", raising=False)
-    return monkeypatch
+    for known in ("_loaded", "_reasons"):
+        before = getattr(dispatch, known).items()
+        others = {name: value for name, value in before if name != "cuda"}
+        monkeypatch.setattr(dispatch, known, others)
+    sys.modules.pop(BACKEND, None)
+    yield monkeypatch
+    sys.modules.pop(BACKEND, None)
 
 
 @pytest.fixture
