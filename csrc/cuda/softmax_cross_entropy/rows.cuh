@@ -46,15 +46,6 @@ __device__ __forceinline__ float over_row(RowShared& shared, float value,
   return value;
 }
 
-// Waits for the threads of a row. All threads of the block must call it.
-template <int kTeam>
-__device__ __forceinline__ void wait_for_row() {
-  if constexpr (kTeam > 32)
-    __syncthreads();
-  else
-    __syncwarp();
-}
-
 // A row's exponentials are taken relative to `max`, and add up to `sum` (M.
 // Milakov and N. Gimelshein, arXiv:1805.02867).
 struct Normalizer {

@@ -113,7 +113,7 @@ __global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
   const int64_t label = columns ? p.labels[mine.row] : -1;
   const bool valid = label >= 0 && label < p.C;
   const float of_label = valid ? x[label] : 0;
-  if (x == dx) wait_for_row<kTeam>();  // before one writes what another reads
+  if (x == dx) __syncthreads();  // before one writes what another reads
   combine_over_row<kTeam>(shared, n);
   const float log_sum = logf(n.sum);
   // sum of w[c] log p[c], where smoothing asks for it.
