@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_training import OPTIMIZERS, rows, small
+from test_cuda_training import OPTIMIZERS, rows, small
 
 import tilewright as tw
 from tilewright import data, nn, optim, random

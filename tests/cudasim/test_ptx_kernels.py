@@ -38,10 +38,13 @@ def test_conformance(cudasim_ptx: ModuleType, family: str) -> None:
     assert problems(BACKEND, family) == []
 
 
+@pytest.mark.parametrize("family", ["gemm", "edges"])
 @pytest.mark.parametrize("precision", ["3xtf32", "tf32", "bf16"])
-def test_conformance_of_tensor_cores(cudasim_ptx: ModuleType, precision: str) -> None:
+def test_conformance_of_tensor_cores(
+    cudasim_ptx: ModuleType, precision: str, family: str
+) -> None:
     cudasim_ptx.configure("random", 5, precision != "tf32")
-    assert test_precisions.problems(BACKEND, precision) == []
+    assert test_precisions.problems(BACKEND, family, precision) == []
 
 
 @pytest.mark.parametrize("precision", ["3xtf32", "tf32", "bf16"])
@@ -52,7 +55,7 @@ def test_conformance_on_hopper(cudasim_ptx: ModuleType, precision: str) -> None:
     )
     cudasim_ptx.choose_tensor_core_algorithm("hopper")
     try:
-        assert test_precisions.problems(BACKEND, precision) == []
+        assert test_precisions.problems(BACKEND, "gemm", precision) == []
     finally:
         cudasim_ptx.choose_tensor_core_algorithm("automatic")
 
