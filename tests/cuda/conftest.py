@@ -57,7 +57,7 @@ def extension(
     request: pytest.FixtureRequest, simulator: Callable[[str], ModuleType]
 ) -> ModuleType:
     """The kernels as a module like ``tilewright._cuda``."""
-    return simulator(request.param)
+    return simulator(getattr(request, "param", "_cudasim"))
 
 
 @pytest.fixture

@@ -106,12 +106,15 @@ def test_selftest_writes_a_report(
     lines = output.splitlines()
     # Right first, at every precision; then how fast.
     families = [line.split("  ")[0] for line in lines if line.endswith("passed")]
-    wanted = ["cuda"] * 7 + ["cuda (3xtf32)"] * 2 + ["cuda (tf32)"] * 2
-    assert families[:-1] == [*wanted, *["cuda (bf16)"] * 2]
-    assert lines[-1] == "all 26 cases passed"
+    wanted = ["cuda"] * len(conformance.FAMILIES)
+    for precision in ("3xtf32", "tf32", "bf16"):
+        wanted += [f"cuda ({precision})"] * 2
+    assert families[:-1] == wanted
+    count = 2 * len(wanted)
+    assert lines[-1] == f"all {count} cases passed"
     document = json.loads(file.read_text())
     assert document["schema"] == "tilewright selftest 1"
-    assert document["cases"] == 26 and document["failures"] == 0
+    assert document["cases"] == count and document["failures"] == 0
     assert document["about"]["cuda"]["gpus"] != []
     times = bench.Report.from_json(document["times"])
     assert times.about["gpu"]["name"] and times.results[0].ours.median > 0
