@@ -77,7 +77,12 @@ struct Reader {
 std::unordered_map<const Cell*, std::vector<Reader>> readers;
 uintptr_t host_stack_begin, host_stack_end;
 
+// Once for each thread that follows on another: it reads a file of the
+// kernel's.
 void find_host_stack() {
+  static pthread_t known;
+  if (host_stack_end && pthread_equal(known, pthread_self())) return;
+  known = pthread_self();
   pthread_attr_t attributes;
   if (pthread_getattr_np(pthread_self(), &attributes)) return;
   void* begin = nullptr;
