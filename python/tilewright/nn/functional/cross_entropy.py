@@ -35,7 +35,7 @@ class _CrossEntropy(Function):
     ) -> Array:
         shape = getattr(logits, "shape", ())
         if len(shape) > 2:
-            logits, labels = _rows(logits, labels)
+            logits, labels = labelled_rows("cross_entropy", "logits", logits, labels)
         loss, dlogits = kernels.softmax_cross_entropy(
             logits,
             labels,
@@ -113,21 +113,21 @@ class _SoftCrossEntropy(Function):
         return (share - target) * scale, None, None
 
 
-def _rows(logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Logits of sequences or pixels as rows, their labels as one line."""
-    *positions, C = logits.shape
+def labelled_rows(op: str, name: str, x: Array, labels: Array) -> tuple[Array, Array]:
+    """Positions of sequences or pixels as rows, their labels as one line."""
+    *positions, size = x.shape
     shape = getattr(labels, "shape", None)
     if shape is not None and shape != tuple(positions):
         raise ValueError(
-            f"cross_entropy: target must have shape {tuple(positions)} for logits of "
-            f"shape {logits.shape}, got {shape}"
+            f"{op}: target must have shape {tuple(positions)} for {name} of shape "
+            f"{x.shape}, got {shape}"
         )
     count = 1
     for extent in positions:
         count *= extent
     if shape is not None:
         labels = labels.reshape(count)
-    return reshaped(logits, (count, C)), labels
+    return reshaped(x, (count, size)), labels
 
 
 def cross_entropy(

@@ -6,9 +6,9 @@ from typing import Any
 
 from tilewright import kernels
 from tilewright.autograd import Tensor
-from tilewright.autograd.broadcasting import reshaped
 from tilewright.autograd.engine import is_one
 from tilewright.autograd.function import Context, Function, Gradients
+from tilewright.nn.functional.cross_entropy import labelled_rows
 from tilewright.nn.types import Array, TensorLike
 
 
@@ -28,7 +28,7 @@ class _LinearCrossEntropy(Function):
     ) -> Array:
         shape = getattr(x, "shape", ())
         if len(shape) > 2:
-            x, labels = _rows(x, labels)
+            x, labels = labelled_rows("linear_cross_entropy", "x", x, labels)
         loss, dx, dweight, dbias = kernels.linear_softmax_cross_entropy(
             x, weight, labels, bias=bias, class_weight=class_weight, **options
         )
@@ -50,23 +50,6 @@ class _LinearCrossEntropy(Function):
                 for one in saved
             )
         return *saved, None, None
-
-
-def _rows(x: Array, labels: Array) -> tuple[Array, Array]:
-    """Positions of sequences as rows, their labels as one line."""
-    *positions, size = x.shape
-    shape = getattr(labels, "shape", None)
-    if shape is not None and shape != tuple(positions):
-        raise ValueError(
-            f"linear_cross_entropy: target must have shape {tuple(positions)} for x of "
-            f"shape {x.shape}, got {shape}"
-        )
-    count = 1
-    for extent in positions:
-        count *= extent
-    if shape is not None:
-        labels = labels.reshape(count)
-    return reshaped(x, (count, size)), labels
 
 
 def linear_cross_entropy(
