@@ -135,10 +135,7 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
   if (on_tensor_cores(q))
     return on_hopper(q) ? gemm_hopper(q, workspace, stream)
                         : gemm_tensor_core(q, workspace, stream);
-  const bool vectors =
-      quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
-  const MatrixStore result{q.c,    q.m,          q.n,          q.n,
-                           q.bias, q.activation, q.accumulate, vectors};
+  const MatrixStore result = store_of(q);
   const Split split = split_of(q);
   const int size = tile_size(q);
   SimtArguments p{q.a,
@@ -151,10 +148,7 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
                   result,
                   0};
   if (split.count > 1) {
-    p.store = {workspace, q.m,
-               q.n,       q.n,
-               nullptr,   Activation::none,
-               false,     quads_aligned(workspace, q.n, q.n)};
+    p.store = store_of_part(q, workspace);
     p.part_size = q.m * q.n;
   }
   const auto splits = static_cast<unsigned>(split.count);

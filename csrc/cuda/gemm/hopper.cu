@@ -301,10 +301,7 @@ void gemm_hopper(const GemmProblem& q, float* workspace, Stream stream) {
 
   const int columns = columns_of(q);
   const TileGrid tiles(q.m, q.n, kHopperRows, columns);
-  const bool vectors =
-      quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
-  const MatrixStore result{q.c,    q.m,          q.n,          q.n,
-                           q.bias, q.activation, q.accumulate, vectors};
+  const MatrixStore result = store_of(q);
   HopperArguments p{map_of(plan.a, base, kHopperRows),
                     map_of(plan.b, base + plan.at_b, columns),
                     tiles,
@@ -317,10 +314,7 @@ void gemm_hopper(const GemmProblem& q, float* workspace, Stream stream) {
                     0};
   auto* parts = reinterpret_cast<float*>(base + plan.at_parts);
   if (plan.split.count > 1) {
-    p.store = {parts,   q.m,
-               q.n,     q.n,
-               nullptr, Activation::none,
-               false,   quads_aligned(parts, q.n, q.n)};
+    p.store = store_of_part(q, parts);
     p.part_size = q.m * q.n;
   }
   switch (q.precision) {

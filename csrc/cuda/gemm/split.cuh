@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/integers.h"
+#include "cuda/gemm/gemm.h"
 #include "cuda/gemm/matrix.cuh"
 #include "cuda/launch.hpp"
 
@@ -29,6 +30,21 @@ struct Split {
     count = whole_depth > depth ? ceil_div(whole_depth, depth) : 1;
   }
 };
+
+// C, with what the product does to it.
+inline MatrixStore store_of(const GemmProblem& q) {
+  const bool vectors =
+      quads_aligned(q.c, q.n, q.n) && (!q.bias || quads_aligned(q.bias, 0, 0));
+  return {q.c, q.m, q.n, q.n, q.bias, q.activation, q.accumulate, vectors};
+}
+
+// The first of the parts of C, each without gaps.
+inline MatrixStore store_of_part(const GemmProblem& q, float* parts) {
+  return {parts,   q.m,
+          q.n,     q.n,
+          nullptr, Activation::none,
+          false,   quads_aligned(parts, q.n, q.n)};
+}
 
 // Adds `splits` parts of `store.rows` x `store.columns` numbers, each without
 // gaps, and stores the sums.
