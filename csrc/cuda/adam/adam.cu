@@ -33,19 +33,17 @@ __device__ __forceinline__ void step(const AdamTensor& t,
 template <int kMost>
 __device__ __forceinline__ void step_of_block(
     const TensorTable<AdamTensor, kMost>& table, const AdamCoefficients& c) {
-  const auto block = static_cast<int>(blockIdx.x);
-  const int number = find_tensor(table, block);
-  const AdamTensor& t = table.tensor[number];
-  const bool aligned = (reinterpret_cast<uintptr_t>(t.param) |
-                        reinterpret_cast<uintptr_t>(t.grad) |
-                        reinterpret_cast<uintptr_t>(t.exp_avg) |
-                        reinterpret_cast<uintptr_t>(t.exp_avg_sq)) %
-                           16 ==
-                       0;
-  over_piece(t, block - table.first_block[number], aligned,
-             [&](int64_t at, auto four) {
-               step<decltype(four)::value ? 4 : 1>(t, c, at);
-             });
+  const auto aligned = [](const AdamTensor& t) {
+    return (reinterpret_cast<uintptr_t>(t.param) |
+            reinterpret_cast<uintptr_t>(t.grad) |
+            reinterpret_cast<uintptr_t>(t.exp_avg) |
+            reinterpret_cast<uintptr_t>(t.exp_avg_sq)) %
+               16 ==
+           0;
+  };
+  over_block(table, aligned, [&](const AdamTensor& t, int64_t at, auto four) {
+    step<decltype(four)::value ? 4 : 1>(t, c, at);
+  });
 }
 
 template <int kMost>

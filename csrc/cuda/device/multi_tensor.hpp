@@ -54,6 +54,18 @@ __device__ __forceinline__ void over_piece(const Tensor& tensor, int64_t piece,
     body(begin + i, std::false_type());
 }
 
+// step(tensor, index, four) for the elements of this block's piece; `aligned`
+// says of a tensor whether four at a time may be.
+template <class Table, class Aligned, class Step>
+__device__ __forceinline__ void over_block(const Table& table, Aligned aligned,
+                                           Step step) {
+  const auto block = static_cast<int>(blockIdx.x);
+  const int number = find_tensor(table, block);
+  const auto& t = table.tensor[number];
+  over_piece(t, block - table.first_block[number], aligned(t),
+             [&](int64_t at, auto four) { step(t, at, four); });
+}
+
 // Launches kernel_few or kernel_many over the tensors, in as few launches as
 // the tables allow: one, for up to kManyTensors of them.
 template <class Tensor, class Coefficients>

@@ -34,18 +34,16 @@ __device__ __forceinline__ void step(const SgdTensor& t,
 template <int kMost>
 __device__ __forceinline__ void step_of_block(
     const TensorTable<SgdTensor, kMost>& table, const SgdCoefficients& c) {
-  const auto block = static_cast<int>(blockIdx.x);
-  const int number = find_tensor(table, block);
-  const SgdTensor& t = table.tensor[number];
-  const bool aligned = (reinterpret_cast<uintptr_t>(t.param) |
-                        reinterpret_cast<uintptr_t>(t.grad) |
-                        reinterpret_cast<uintptr_t>(t.momentum_buffer)) %
-                           16 ==
-                       0;
-  over_piece(t, block - table.first_block[number], aligned,
-             [&](int64_t at, auto four) {
-               step<decltype(four)::value ? 4 : 1>(t, c, at);
-             });
+  const auto aligned = [](const SgdTensor& t) {
+    return (reinterpret_cast<uintptr_t>(t.param) |
+            reinterpret_cast<uintptr_t>(t.grad) |
+            reinterpret_cast<uintptr_t>(t.momentum_buffer)) %
+               16 ==
+           0;
+  };
+  over_block(table, aligned, [&](const SgdTensor& t, int64_t at, auto four) {
+    step<decltype(four)::value ? 4 : 1>(t, c, at);
+  });
 }
 
 template <int kMost>
