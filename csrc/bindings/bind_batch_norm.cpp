@@ -25,7 +25,7 @@ py::tuple batch_norm(const py::array& x, const py::object& weight,
                      const py::object& running_var, bool training,
                      double momentum, double eps, bool unbiased,
                      const std::string& activation) {
-  cpu::BatchNormForward p{};
+  BatchNormForward p{};
   p.x = read(x, "x", 2);
   p.rows = x.shape(0), p.C = x.shape(1);
   p.weight = optional(weight, "weight", {p.C});
@@ -50,7 +50,7 @@ py::tuple batch_norm_backward(const py::array& dy, const py::array& x,
                               const py::object& bias, bool training,
                               const std::string& activation,
                               const py::object& out) {
-  cpu::BatchNormBackward p{};
+  BatchNormBackward p{};
   p.dy = read(dy, "dy", 2);
   p.rows = dy.shape(0), p.C = dy.shape(1);
   p.x = read(x, "x", 2);

@@ -34,7 +34,7 @@ void batch_norm(int64_t rows, int64_t C, const Memory& x,
          "batch_norm: one running array without the other");
   expect(training ? rows >= 1 : running_mean.has_value(),
          "batch_norm: there is nothing to normalize by");
-  tw::cuda::BatchNormForward p{};
+  BatchNormForward p{};
   p.rows = rows, p.C = C;
   p.x = read(x, "x", count);
   p.weight = optional(weight, "weight", C);
@@ -57,7 +57,7 @@ void batch_norm_backward(int64_t rows, int64_t C, const Memory& dy,
                          const Memory& dweight, const Memory& dbias,
                          const py::function& allocate, uintptr_t stream) {
   const int64_t count = product({rows, C});
-  tw::cuda::BatchNormBackward p{};
+  BatchNormBackward p{};
   p.rows = rows, p.C = C;
   p.dy = read(dy, "dy", count);
   p.x = read(x, "x", count);
