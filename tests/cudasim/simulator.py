@@ -87,7 +87,9 @@ def run(*command: str) -> None:
 def load(folder: Path, name: str) -> ModuleType:
     """Load an extension by its file."""
     (file,) = folder.glob(f"{name}.*.so")
-    spec = importlib.util.spec_from_file_location(name, file)
+    # Another build's extension would come back under the same full name.
+    package = str(folder).replace(".", "_")
+    spec = importlib.util.spec_from_file_location(f"{package}.{name}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
