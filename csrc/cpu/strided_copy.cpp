@@ -15,6 +15,7 @@ namespace tw::cpu {
 namespace {
 
 constexpr int64_t kBlock = 16384;  // elements a task, about
+constexpr int64_t kBlockRow = 256;
 
 // Rows and columns of one task, and how far apart they are.
 struct Block {
@@ -48,7 +49,9 @@ void run_blocks(const StridedCopy& p) {
   const StridedGrid<2>& grid = p.grid;
   const int64_t rows = grid.rows(), columns = grid.columns();
   if (rows * columns == 0) return;
-  const int64_t wide = std::min(columns, kBlock);
+  // A transposition's blocks have many rows, so that lines of x are read whole.
+  const bool transposition = grid.row_stride(0) == 1 && grid.row_stride(1) > 1;
+  const int64_t wide = std::min(columns, transposition ? kBlockRow : kBlock);
   const int64_t high = std::max<int64_t>(1, kBlock / wide);
   const int64_t across = ceil_div(columns, wide);
   const double bytes = 8.0 * static_cast<double>(rows * columns);
