@@ -19,24 +19,23 @@
 #include "cpu/allocator.h"
 #include "cpu/batch_norm_kernels.h"
 #include "cpu/parallel.h"
+#include "cpu/streaming.h"
 
 namespace tw::cpu {
 namespace {
 
-constexpr int64_t kLine = 16;  // floats of a cache line
 // Sums of more rows would lose digits, and of fewer leave more to be joined.
 constexpr int64_t kChunkRows = 256;
 constexpr int64_t kPanel = 512;        // columns, whose sums stay in L1
 constexpr int64_t kBlock = 16384;      // floats of a task in the second pass
 constexpr int64_t kJoined = 64;        // channels of a task that joins chunks
-constexpr int64_t kCache = 16 << 20;   // bytes: half of a common L3
 constexpr int64_t kFewestFolded = 16;  // rows that are left after folding
 
 // Rows of channels as rows of columns: `fold` rows become one where there are
 // enough of them. What is left over at the end are short rows, of C columns.
 struct Shape {
   Shape(int64_t all_rows, int64_t channels) : C(channels) {
-    const int64_t whole = kLine / std::gcd(C, kLine);
+    const int64_t whole = kLineFloats / std::gcd(C, kLineFloats);
     fold = all_rows / whole >= kFewestFolded ? whole : 1;
     rows = all_rows / fold;
     columns = C * fold;
@@ -119,9 +118,8 @@ void map_rows(const Shape& shape, const NormRows& of,
               void (*kernel)(const NormRows&)) {
   const Parts blocks(shape, std::max<int64_t>(1, kBlock / shape.columns));
   const double bytes = (of.dy ? 12.0 : 8.0) * static_cast<double>(shape.size());
-  const bool streaming = 4 * shape.size() > kCache && of.out != of.dy &&
-                         shape.columns % kLine == 0 &&
-                         reinterpret_cast<uintptr_t>(of.out) % 64 == 0;
+  const bool streaming = pays_streaming(of.out, shape.size()) &&
+                         of.out != of.dy && shape.columns % kLineFloats == 0;
   const int64_t count = blocks.count();
   parallel_for(count, threads_for_bytes(bytes), [&](int64_t task, int) {
     const int64_t block = count - 1 - task, begin = blocks.begin(block);

@@ -13,6 +13,7 @@
 #include "cpu/conv2d_winograd.h"
 #include "cpu/narrow_groups.h"
 #include "cpu/parallel.h"
+#include "cpu/streaming.h"
 #include "cpu/tap_convolution.h"
 
 namespace tw::cpu {
@@ -85,6 +86,9 @@ void run_taps_narrow(const TapConvolution& conv, const GroupKernels& kernels,
                      int threads) {
   InnerColumns inner(conv);
   if (conv.tap_count > kMaxRowTaps) inner.end = inner.begin;
+  const bool streaming = pays_streaming(conv.out, conv.n * conv.out_image) &&
+                         conv.activation <= Activation::relu &&
+                         channels % kLineFloats == 0;
   const auto run_row = [&](int64_t n, int64_t i, const float** sources,
                            const float** weights) {
     for (int64_t j = 0; j < conv.grid_w; j++) {
@@ -110,7 +114,7 @@ void run_taps_narrow(const TapConvolution& conv, const GroupKernels& kernels,
                               conv.source_c;
       kernels.row(inside, sources, weights, channels, inner.end - j,
                   conv.step_w * conv.source_c, next, conv.bias, conv.activation,
-                  out, conv.out_pixel);
+                  out, conv.out_pixel, streaming);
       j = inner.end - 1;
     }
   };

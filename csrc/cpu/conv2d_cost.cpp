@@ -4,12 +4,13 @@
 #include <atomic>
 #include <stdexcept>
 
+#include "cpu/streaming.h"
+
 namespace tw::cpu {
 namespace {
 
 constexpr double kFmasPerCycle = 2;
-constexpr double kCacheBytes = 16 << 20;  // half of a common L3
-constexpr double kBytesPerCycle = 8;      // from memory, for one core
+constexpr double kBytesPerCycle = 8;  // from memory, for one core
 
 // What one transform of a vector of channels costs, in cycles: as many as the
 // lines of L2 that it touches.
@@ -58,7 +59,7 @@ double winograd_cycles(const ConvShape& d, ConvPass pass, int lanes, int m) {
   const double u_bytes = positions * 4 * filters * lanes;
   const double u_cycles =
       transforms.weight * filters +
-      (u_bytes > kCacheBytes ? 4 * u_bytes / kBytesPerCycle : 0);
+      (u_bytes > kHalfCacheBytes ? 4 * u_bytes / kBytesPerCycle : 0);
   if (pass == ConvPass::backward_weight)
     return products * kWinogradLoss +
            tiles * (from + to) * transforms.input * kWeightPassLoss +

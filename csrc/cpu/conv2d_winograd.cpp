@@ -17,6 +17,7 @@
 #include "cpu/allocator.h"
 #include "cpu/conv2d_winograd_tiles.h"
 #include "cpu/parallel.h"
+#include "cpu/streaming.h"
 #include "cpu/transpose.h"
 
 namespace tw::cpu {
@@ -40,7 +41,6 @@ struct WinogradConvolution {
 };
 
 constexpr int64_t kBlockBytes = 512 << 10;  // of V and M: half of an L2
-constexpr int64_t kSharedBytes = 16 << 20;  // of U, in half of an L3
 constexpr int64_t kColumnsPerTask = 256;    // output channels
 constexpr int64_t kWantedTasks = 12;
 constexpr int64_t kDepthPerPack = 16;
@@ -98,7 +98,7 @@ class Winograd {
         1, std::min(panels_, kColumnsPerTask / (2 * mk_.lanes)));
     column_blocks_ = ceil_div(panels_, task_panels);
     const int64_t u_bytes = panels_ * panel_floats() * 4;
-    const int64_t least = (u_bytes <= kSharedBytes ? 2 : 8) * mk_.max_rows;
+    const int64_t least = (u_bytes <= kHalfCacheBytes ? 2 : 8) * mk_.max_rows;
     const int64_t tile_bytes =
         4 * positions_ * (conv_.c + std::min(conv_.k, kColumnsPerTask));
     const int64_t wanted = std::max(kBlockBytes / tile_bytes, least);

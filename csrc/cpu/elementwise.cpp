@@ -12,6 +12,7 @@
 #include "cpu/allocator.h"
 #include "cpu/elementwise_kernels.h"
 #include "cpu/parallel.h"
+#include "cpu/streaming.h"
 
 namespace tw::cpu {
 namespace {
@@ -36,17 +37,21 @@ void over_blocks(int64_t count, int arrays, Body body) {
 
 template <const ElementwiseKernels& kernels>
 void run_activation(const ActivationForward& p) {
+  const bool streaming = p.y != p.x && pays_streaming(p.y, p.count);
   over_blocks(p.count, 2, [&](int64_t begin, int64_t size) {
     kernels.activation(
-        {p.kind, p.negative_slope, size, p.x + begin, p.y + begin});
+        {p.kind, p.negative_slope, size, p.x + begin, p.y + begin}, streaming);
   });
 }
 
 template <const ElementwiseKernels& kernels>
 void run_activation_backward(const ActivationBackward& p) {
+  const bool streaming =
+      p.dx != p.dy && p.dx != p.saved && pays_streaming(p.dx, p.count);
   over_blocks(p.count, 3, [&](int64_t begin, int64_t size) {
     kernels.activation_backward({p.kind, p.negative_slope, size, p.dy + begin,
-                                 p.saved + begin, p.dx + begin});
+                                 p.saved + begin, p.dx + begin},
+                                streaming);
   });
 }
 
@@ -106,6 +111,9 @@ void run_arithmetic(const Arithmetic& p) {
   const double bytes = 12.0 * static_cast<double>(rows * columns);
   const float* a = p.a ? p.a : &p.a_value;
   const float* b = p.b ? p.b : &p.b_value;
+  const bool streaming = p.y != a && p.y != b &&
+                         (rows == 1 || columns % kLineFloats == 0) &&
+                         pays_streaming(p.y, rows * columns);
   parallel_for(
       ceil_div(rows, high) * across, threads_for_bytes(bytes),
       [&](int64_t task, int) {
@@ -117,6 +125,7 @@ void run_arithmetic(const Arithmetic& p) {
         block.a_row = grid.row_stride(0), block.b_row = grid.row_stride(1);
         block.a_column = grid.column_stride(0);
         block.b_column = grid.column_stride(1);
+        block.streaming = streaming;
         grid.over_rows(row, std::min(row + high, rows),
                        [&](const int64_t (&offsets)[2], int64_t count) {
                          block.rows = count;

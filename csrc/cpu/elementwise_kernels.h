@@ -28,11 +28,13 @@ struct ArithmeticBlock {
   const float* b;
   int64_t b_row, b_column;
   float* y;  // dense
+  bool streaming;
 };
 
+// `streaming`: the result is stored past the caches (streaming.h).
 struct ElementwiseKernels {
-  void (*activation)(const ActivationForward&);
-  void (*activation_backward)(const ActivationBackward&);
+  void (*activation)(const ActivationForward&, bool streaming);
+  void (*activation_backward)(const ActivationBackward&, bool streaming);
   void (*dropout)(const DropoutBlock&);
   // sums[j] = sum over rows of src[row * stride + j], j < columns.
   void (*column_sums)(const float* src, int64_t stride, int64_t rows,

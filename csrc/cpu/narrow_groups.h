@@ -38,11 +38,12 @@ struct GroupKernels {
                 Activation activation, float* out);
   // The same, of up to kMaxRowTaps, for `count` pixels in a row, sources `step`
   // apart, where all taps of all of them are inside: a vector of weights serves
-  // several pixels.
+  // several pixels. `streaming` (streaming.h): not with a costly activation.
   void (*row)(int64_t taps, const float* const* source,
               const float* const* weight, int64_t channels, int64_t count,
               int64_t step, const float* next, const float* bias,
-              Activation activation, float* out, int64_t out_step);
+              Activation activation, float* out, int64_t out_step,
+              bool streaming);
   void (*dots)(const GroupDots& dots);
   int most_taps;  // of dots
 };

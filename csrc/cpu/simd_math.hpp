@@ -1,7 +1,7 @@
 // exp, log, tanh, sigmoid and gelu over simd.hpp's vectors, and the activations
 // made of them. Within 2.1 ulp of the true value for every float, infinities,
-// NaN, under- and overflow included; gelu within 7e-7 of it for x > -2, 3e-6 for
-// x > -6, and 1e-5 in what is left of its tail.
+// NaN, under- and overflow included; gelu within 7e-7 of it for x > -2, 3e-6
+// for x > -6, and 1e-5 in what is left of its tail.
 //
 // exp: Cody & Waite reduction x = n ln2 + r in two steps, a polynomial on
 // |r| <= ln2 / 2, and 2^n put into the exponent. The polynomials are minimax
@@ -107,10 +107,10 @@ TW_INLINE Vec tanh(Vec x) {
   return copysign(select(size < broadcast(0.625f), near, far), x);
 }
 
-// exp(-x^2 / 2), and what the normal distribution has beyond |x|: the same times
-// a polynomial of u = 1 / (1 + 0.36 t), t = |x| / sqrt(2), as in Abramowitz &
-// Stegun, "Handbook of Mathematical Functions", 7.1.26. Both are 0 where |x| is
-// beyond 12.9, about 1e-37.
+// exp(-x^2 / 2), and what the normal distribution has beyond |x|: the same
+// times a polynomial of u = 1 / (1 + 0.36 t), t = |x| / sqrt(2), as in
+// Abramowitz & Stegun, "Handbook of Mathematical Functions", 7.1.26. Both are 0
+// where |x| is beyond 12.9, about 1e-37.
 struct NormalTail {
   Vec gaussian, tail;
 };

@@ -5,6 +5,7 @@
 
 #include "common/integers.h"
 #include "cpu/parallel.h"
+#include "cpu/streaming.h"
 #include "cpu/transpose.h"
 
 namespace tw::cpu {
@@ -139,15 +140,11 @@ void set_taps(TapConvolution& conv, std::vector<Tap>& taps) {
 
 // Whether the output leaves the caches before it is read, and every vector of a
 // full tile is stored whole and aligned.
-bool pays_streaming(const TapConvolution& conv, const WeightPanels& weights) {
-  constexpr int64_t cache_bytes = 16 << 20;  // half of a common L3
-  constexpr int64_t line = 16;
-  return conv.pixels() * weights.chunks() * weights.columns() * 4 >
-             cache_bytes &&
+bool streams_output(const TapConvolution& conv, const WeightPanels& weights) {
+  return pays_streaming(conv.out, conv.n * conv.out_image) &&
          conv.activation <= Activation::relu &&
-         reinterpret_cast<uintptr_t>(conv.out) % 64 == 0 &&
-         conv.out_pixel % line == 0 && conv.out_row % line == 0 &&
-         weights.columns() % line == 0;
+         conv.out_pixel % kLineFloats == 0 && conv.out_row % kLineFloats == 0 &&
+         weights.columns() % kLineFloats == 0;
 }
 
 bool is_shallow(const TapConvolution& conv, int64_t depth) {
@@ -215,7 +212,7 @@ TapRunner::TapRunner(const TapConvolution& conv, const WeightPanels& weights,
       taps_(conv.tap_count),
       shallow_(is_shallow(conv, weights.depth()) && conv.all_inside),
       by_position_(!shallow_ && pays_by_position(conv, mk.max_rows)),
-      streaming_(pays_streaming(conv, weights)),
+      streaming_(streams_output(conv, weights)),
       zeros_(static_cast<size_t>(weights.depth()), 1) {
   if (shallow_)
     for (int64_t t = 0; t < taps_; t++)

@@ -246,3 +246,22 @@ def test_outputs_larger_than_the_caches(K):
     exact = np.maximum(x.reshape(-1, 8).astype(np.float64) @ weight[0, 0] + bias, 0)
     error = np.linalg.norm(y.reshape(-1, K) - exact) / np.linalg.norm(exact)
     assert error < 2e-6
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("C", [48, 50])
+def test_large_gradients_of_groups(C, stride):
+    """The same for groups of one channel: as the images one by one give them."""
+    rng = np.random.default_rng(0)
+    size = 75
+    x = rng.standard_normal((18, size, size, C), np.float32)
+    weight = rng.standard_normal((3, 3, 1, C), np.float32)
+    assert x.nbytes > 16 << 20
+    options = {"stride": stride, "padding": 1, "groups": C}
+    y = kernels.conv2d(x, weight, activation="relu", **options)
+    dx = kernels.conv2d_backward_input(y, weight, x.shape, **options)
+    for i in range(len(x)):
+        one = kernels.conv2d(x[i : i + 1], weight, activation="relu", **options)
+        assert one.tobytes() == y[i : i + 1].tobytes()
+        back = kernels.conv2d_backward_input(one, weight, (1, *x.shape[1:]), **options)
+        assert back.tobytes() == dx[i : i + 1].tobytes()

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kernel_backends import BACKENDS, assert_agrees, drawn, relative_error
+from kernel_backends import (
+    BACKENDS,
+    ISAS,
+    assert_agrees,
+    drawn,
+    needs_extension,
+    relative_error,
+)
 
 from tilewright import kernels
 from tilewright.kernels.conformance.elementwise import saved_for
@@ -70,6 +77,29 @@ def test_against_torch(backend: str, kind: str, rng) -> None:
         dx = kernels.activation_backward(dy, saved, kind)
     assert relative_error(y, wanted.detach().numpy()) < 1e-6
     assert relative_error(dx, source.grad.numpy()) < 1e-6
+
+
+# Results above 16 MiB go past the caches, where their rows begin lines.
+@needs_extension
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shape", [(70_001, 64), (67_003, 67), (4_500_001,)])
+def test_large_results_have_the_bits_of_small_ones(isa: str, shape, rng) -> None:
+    x, dy = rng.standard_normal((2, *shape), np.float32)
+    row = rng.standard_normal(shape[1:], np.float32)
+    calls = [
+        lambda part: kernels.activation(x[part], "gelu"),
+        lambda part: kernels.activation_backward(dy[part], x[part], "relu"),
+        lambda part: kernels.arithmetic(x[part], dy[part], "add"),
+        lambda part: kernels.arithmetic(x[part], row, "multiply"),
+        lambda part: kernels.arithmetic(2.0, x[part], "subtract"),
+    ]
+    parts = [slice(i, i + shape[0] // 5) for i in range(0, shape[0], shape[0] // 5)]
+    with kernels.backend("cpu"), kernels.use_isa(isa):
+        for call in calls:
+            whole = call(slice(None))
+            assert whole.nbytes > 16 << 20
+            pieces = [call(part) for part in parts]
+            assert whole.tobytes() == np.concatenate(pieces).tobytes()
 
 
 # Philox4x32-10: known answers of its authors' library, by their counter and key.

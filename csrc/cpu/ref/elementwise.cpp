@@ -9,7 +9,7 @@
 namespace tw::cpu::ref {
 namespace {
 
-void activation(const ActivationForward& p) {
+void activation(const ActivationForward& p, bool) {
   for (int64_t i = 0; i < p.count; i++) {
     const float x = p.x[i];
     p.y[i] = p.kind == Activation::leaky_relu
@@ -37,7 +37,7 @@ double derivative(const ActivationBackward& p, double saved) {
   return 1;
 }
 
-void activation_backward(const ActivationBackward& p) {
+void activation_backward(const ActivationBackward& p, bool) {
   for (int64_t i = 0; i < p.count; i++) {
     const double slope = derivative(p, p.saved[i]);
     // Where relu was off, no NaN or infinity of dy comes through.

@@ -119,8 +119,8 @@ TW_INLINE void row_vector(int64_t taps, const float* const* source,
                           const float* const* weight, int64_t channels,
                           int64_t c, int64_t lanes, int64_t step,
                           const float* next, const float* bias,
-                          Activation activation, float* out,
-                          int64_t out_step) {
+                          Activation activation, float* out, int64_t out_step,
+                          bool streaming) {
   Vec acc[pixels];
   const Vec start = bias ? load_lanes<whole>(bias + c, lanes) : Vec{};
   TW_UNROLL for (int i = 0; i < pixels; i++) acc[i] = start;
@@ -131,7 +131,9 @@ TW_INLINE void row_vector(int64_t taps, const float* const* source,
                                   lanes, acc);
   TW_UNROLL for (int i = 0; i < pixels; i++) {
     if (activation == Activation::relu) acc[i] = relu(acc[i]);
-    store_lanes<whole>(out + i * out_step + c, acc[i], lanes);
+    float* to = out + i * out_step + c;
+    whole && streaming ? stream(to, acc[i])
+                       : store_lanes<whole>(to, acc[i], lanes);
   }
 }
 
@@ -139,16 +141,17 @@ template <int width, int pixels>
 TW_INLINE void row_pixels(int64_t taps, const float* const* source,
                           const float* const* weight, int64_t channels,
                           int64_t step, const float* next, const float* bias,
-                          Activation activation, float* out,
-                          int64_t out_step) {
+                          Activation activation, float* out, int64_t out_step,
+                          bool streaming) {
   int64_t c = 0;
   for (; c + kLanes <= channels; c += kLanes)
     row_vector<width, true, pixels>(taps, source, weight, channels, c, kLanes,
-                                    step, next, bias, activation, out, out_step);
+                                    step, next, bias, activation, out, out_step,
+                                    streaming);
   if (c < channels)
     row_vector<width, false, pixels>(taps, source, weight, channels, c,
                                      channels - c, step, next, bias, activation,
-                                     out, out_step);
+                                     out, out_step, streaming);
   if (activation > Activation::relu)
     for (int i = 0; i < pixels; i++)
       activate(activation, out + i * out_step, channels);
@@ -157,8 +160,8 @@ TW_INLINE void row_pixels(int64_t taps, const float* const* source,
 template <int width>
 void row(int64_t taps, const float* const* source, const float* const* weight,
          int64_t channels, int64_t count, int64_t step, const float* next,
-         const float* bias, Activation activation, float* out,
-         int64_t out_step) {
+         const float* bias, Activation activation, float* out, int64_t out_step,
+         bool streaming) {
   const float* at[kMaxRowTaps];
   int64_t q = 0;
   const auto advance = [&](int64_t pixels) {
@@ -168,13 +171,14 @@ void row(int64_t taps, const float* const* source, const float* const* weight,
   for (int64_t t = 0; t < taps; t++) at[t] = source[t];
   for (; q + 8 <= count; advance(8))
     row_pixels<width, 8>(taps, at, weight, channels, step, next, bias,
-                         activation, out, out_step);
+                         activation, out, out_step, streaming);
   for (; q + 4 <= count; advance(4))
     row_pixels<width, 4>(taps, at, weight, channels, step, next, bias,
-                         activation, out, out_step);
+                         activation, out, out_step, streaming);
   for (; q < count; advance(1))
     row_pixels<width, 1>(taps, at, weight, channels, step, next, bias,
-                         activation, out, out_step);
+                         activation, out, out_step, streaming);
+  if (streaming) stream_fence();
 }
 
 // sums[i] += places [i, width) of x * dy.

@@ -9,30 +9,45 @@
 namespace tw::cpu::TW_ISA {
 namespace {
 
-template <class Function>
-TW_INLINE void map(int64_t count, const float* x, float* y, Function function) {
+template <bool streaming, class Function>
+TW_INLINE void map_vectors(int64_t count, float* y, Function function) {
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(y + i, function(load(x + i)));
-  if (i < count)
-    store_first(y + i, function(load_first(x + i, count - i)), count - i);
+  for (; i + kLanes <= count; i += kLanes) {
+    const Vec v = function(i, kLanes);
+    streaming ? stream(y + i, v) : store(y + i, v);
+  }
+  if (i < count) store_first(y + i, function(i, count - i), count - i);
+}
+
+// y[i] = function(x[i]); the same of two arrays. The caller fences streams.
+template <class Function>
+TW_INLINE void map(int64_t count, const float* x, float* y, bool streaming,
+                   Function function) {
+  const auto vector = [&](int64_t i, int64_t lanes) {
+    return function(lanes == kLanes ? load(x + i) : load_first(x + i, lanes));
+  };
+  streaming ? map_vectors<true>(count, y, vector)
+            : map_vectors<false>(count, y, vector);
 }
 
 template <class Function>
 TW_INLINE void map2(int64_t count, const float* a, const float* b, float* y,
-                    Function function) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    store(y + i, function(load(a + i), load(b + i)));
-  const int64_t rest = count - i;
-  if (rest > 0)
-    store_first(y + i,
-                function(load_first(a + i, rest), load_first(b + i, rest)),
-                rest);
+                    bool streaming, Function function) {
+  const auto vector = [&](int64_t i, int64_t lanes) {
+    return lanes == kLanes
+               ? function(load(a + i), load(b + i))
+               : function(load_first(a + i, lanes), load_first(b + i, lanes));
+  };
+  streaming ? map_vectors<true>(count, y, vector)
+            : map_vectors<false>(count, y, vector);
 }
 
-void activation(const ActivationForward& p) {
+void activation(const ActivationForward& p, bool streaming) {
   const Vec slope = broadcast(p.negative_slope);
-  const auto with = [&](auto function) { map(p.count, p.x, p.y, function); };
+  const auto with = [&](auto function) {
+    map(p.count, p.x, p.y, streaming, function);
+    if (streaming) stream_fence();
+  };
   switch (p.kind) {
     case Activation::relu: return with([](Vec x) { return relu(x); });
     case Activation::leaky_relu:
@@ -44,10 +59,11 @@ void activation(const ActivationForward& p) {
   }
 }
 
-void activation_backward(const ActivationBackward& p) {
+void activation_backward(const ActivationBackward& p, bool streaming) {
   const Vec slope = broadcast(p.negative_slope);
   const auto with = [&](auto function) {
-    map2(p.count, p.dy, p.saved, p.dx, function);
+    map2(p.count, p.dy, p.saved, p.dx, streaming, function);
+    if (streaming) stream_fence();
   };
   switch (p.kind) {
     case Activation::relu:
@@ -240,14 +256,17 @@ TW_INLINE void arithmetic_rows(const ArithmeticBlock& b, Function function) {
     float* y = b.y + i * b.columns;
     if (b.a_column == 0) {
       const Vec value = broadcast(*first);
-      map(b.columns, second, y, [&](Vec x) { return function(value, x); });
+      map(b.columns, second, y, b.streaming,
+          [&](Vec x) { return function(value, x); });
     } else if (b.b_column == 0) {
       const Vec value = broadcast(*second);
-      map(b.columns, first, y, [&](Vec x) { return function(x, value); });
+      map(b.columns, first, y, b.streaming,
+          [&](Vec x) { return function(x, value); });
     } else {
-      map2(b.columns, first, second, y, function);
+      map2(b.columns, first, second, y, b.streaming, function);
     }
   }
+  if (b.streaming) stream_fence();
 }
 
 void arithmetic(const ArithmeticBlock& b) {
