@@ -22,6 +22,7 @@ FAMILIES = (
     "adam",
     "sgd",
     "elementwise",
+    "elementwise_loss",
 )
 SOURCES = {".py", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".sh", ".md", ".toml"}
 MAXIMUM_LINES = 600

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bindings/arrays.h"
+#include "bindings/loss_arguments.h"
 #include "bindings/module.h"
 #include "bindings/recorder.h"
 #include "cpu/softmax_cross_entropy.h"
@@ -44,13 +45,6 @@ py::array log_softmax_backward(const py::array& dy, const py::array& y) {
   return run(cpu::log_softmax_backward, dy, "dy", &y);
 }
 
-cpu::Reduction parse_reduction(const std::string& name) {
-  if (name == "mean") return cpu::Reduction::mean;
-  if (name == "sum") return cpu::Reduction::sum;
-  if (name == "none") return cpu::Reduction::none;
-  throw std::invalid_argument("unknown reduction '" + name + "'");
-}
-
 py::tuple softmax_cross_entropy(const py::array& logits,
                                 const py::array& labels, double label_smoothing,
                                 std::optional<int64_t> ignore_index,
@@ -68,8 +62,7 @@ py::tuple softmax_cross_entropy(const py::array& logits,
   if (!class_weight.is_none())
     p.class_weight = optional(class_weight, "class_weight", {p.C});
   p.reduction = parse_reduction(reduction);
-  py::array loss =
-      p.reduction == cpu::Reduction::none ? empty({p.rows}) : empty({});
+  py::array loss = p.reduction == Reduction::none ? empty({p.rows}) : empty({});
   py::array dlogits = empty({p.rows, p.C});
   p.loss = write(loss, "loss", -1);
   p.dlogits = write(dlogits, "dlogits", 2);

@@ -56,6 +56,8 @@ class Program {
 
   // Whether the inputs hold what the kernels may be given (labels in range).
   bool inputs_valid() const;
+  // Throws std::invalid_argument where a kernel's result shows that it must not
+  // have been given what it was; the calls after it are not made.
   void run() const;
 
   // A run, and what each call of it took. The clock is read between calls, some
@@ -84,7 +86,10 @@ class Program {
   struct CallOf : Call {
     CallOf(void (*function)(const Problem&), const Problem& problem)
         : function(function), problem(problem) {}
-    void run() const override { function(problem); }
+    void run() const override {
+      function(problem);
+      expect_result(problem);
+    }
     bool valid() const override { return problem_valid(problem); }
     void each_array(const ArrayVisit& visit) override {
       visit_arrays(problem, visit);

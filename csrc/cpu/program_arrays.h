@@ -1,5 +1,5 @@
 // Which members of each problem are arrays, and what has to hold of an array's
-// contents before a kernel may have it.
+// contents before a kernel may have it, or is known once it has run.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 #include "cpu/batch_norm.h"
 #include "cpu/conv2d.h"
 #include "cpu/elementwise.h"
+#include "cpu/elementwise_loss.h"
 #include "cpu/gemm.h"
 #include "cpu/pool2d.h"
 #include "cpu/sgd.h"
@@ -68,6 +69,9 @@ inline void visit_arrays(SoftmaxProblem& p, const ArrayVisit& visit) {
 inline void visit_arrays(SoftmaxCrossEntropy& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.logits, p.labels, p.class_weight, p.loss, p.dlogits);
 }
+inline void visit_arrays(ElementwiseLoss& p, const ArrayVisit& visit) {
+  visit_pointers(visit, p.x, p.target, p.loss, p.dx);
+}
 inline void visit_arrays(ActivationForward& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.x, p.y);
 }
@@ -102,5 +106,11 @@ bool problem_valid(const Problem&) {
 inline bool problem_valid(const SoftmaxCrossEntropy& p) {
   return labels_valid(p);
 }
+
+// Throws std::invalid_argument where a kernel that has run was given what it
+// must not be: numbers that kernels before it had made.
+template <class Problem>
+void expect_result(const Problem&) {}
+inline void expect_result(const ElementwiseLoss& p) { expect_probabilities(p); }
 
 }  // namespace tw::cpu

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "common/reduction.h"
+
 namespace tw::cpu {
 
 // `a` is x, or dy in the backward functions, where `saved` is the result.
@@ -17,8 +19,6 @@ struct SoftmaxProblem {
   const float* saved;  // null in the forward functions
   float* out;
 };
-
-enum class Reduction { mean, sum, none };
 
 struct SoftmaxCrossEntropy {
   int64_t rows, C;  // C >= 1

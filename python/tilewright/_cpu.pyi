@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'batch_norm', 'batch_norm_backward', 'bias_gradient', 'build_info', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
+__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'batch_norm', 'batch_norm_backward', 'bias_gradient', 'build_info', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'elementwise_loss', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
 class Gathering:
     def finish(self) -> tuple:
         ...
@@ -94,6 +94,8 @@ def copy_bandwidth(bytes: typing.SupportsInt | typing.SupportsIndex, streaming: 
 def default_num_threads() -> tuple[int, str]:
     ...
 def dropout(x: numpy.ndarray, p: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, offset: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+    ...
+def elementwise_loss(x: numpy.ndarray, target: numpy.ndarray, kind: str, reduction: str, delta: typing.SupportsFloat | typing.SupportsIndex) -> tuple:
     ...
 def empty(shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> numpy.ndarray:
     ...

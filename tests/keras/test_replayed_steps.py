@@ -99,11 +99,21 @@ CASES = {
         True, make=lambda: dense(activation=None), y=NUMBERS,
         loss=lambda: losses.MeanSquaredError(reduction="sum"),
     ),
-    "mae": Replayed(False, make=lambda: dense(activation=None), y=NUMBERS, loss="mae"),
+    "mae": Replayed(True, make=lambda: dense(activation=None), y=NUMBERS, loss="mae"),
+    "huber": Replayed(
+        True, make=lambda: dense(activation=None), y=NUMBERS,
+        loss=lambda: losses.Huber(0.3),
+    ),
     "binary": Replayed(
-        False, make=lambda: dense(activation="sigmoid"), y=YES,
+        True, make=lambda: dense(activation="sigmoid"), y=YES,
         loss="binary_crossentropy",
     ),
+    "binary, smoothed and weighted": Replayed(
+        True, make=lambda: dense(activation="sigmoid"), y=YES,
+        loss=lambda: losses.BinaryCrossentropy(label_smoothing=0.1),
+        fit={"sample_weight": WEIGHTS},
+    ),
+    "binary of a softmax": Replayed(False, y=YES, loss="binary_crossentropy"),
     "own loss": Replayed(
         False, make=lambda: dense(activation=None), y=NUMBERS,
         loss=lambda: lambda y, p: (y - p) ** 2,

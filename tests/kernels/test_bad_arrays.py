@@ -101,6 +101,7 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
     "bias_gradient": ({"dy": (3, 4)}, {}),
     "axis_sum": ({"x": (3, 4)}, {"axes": 0}),
     "copy": ({"x": (3, 4)}, {}),
+    "elementwise_loss": ({"x": (3, 4), "target": (3, 4)}, {"kind": "huber"}),
 }
 # What takes lists, or numbers for arrays, has tests of its own.
 OTHERS = {"adam_step", "sgd_step", "arithmetic", "concatenate"}
@@ -117,6 +118,7 @@ ANY_NDIM = {
     ("bias_gradient", "dy"),
     ("axis_sum", "x"),
     ("copy", "x"),
+    ("elementwise_loss", "x"),
     ("softmax", "x"),
     ("log_softmax", "x"),
     ("softmax_backward", "dy"),

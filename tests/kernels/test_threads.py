@@ -140,6 +140,15 @@ def optimizers() -> Results:
     return tuple(array for group in arrays for array in group)
 
 
+def elementwise_loss() -> Results:
+    results: list[np.ndarray] = []
+    wanted = normal(24, MANY.size)
+    for kind in ("squared_error", "binary_cross_entropy_with_logits"):
+        for reduction in ("mean", "none"):
+            results += kernels.elementwise_loss(MANY, wanted, kind, reduction=reduction)
+    return tuple(results)
+
+
 def elementwise() -> Results:
     return (
         kernels.activation(MANY, "gelu"),
@@ -167,6 +176,7 @@ FAMILIES = (
     softmax_cross_entropy,
     optimizers,
     elementwise,
+    elementwise_loss,
 )
 
 

@@ -10,6 +10,7 @@ import tilewright as tw
 from tilewright import autograd, nn, optim
 from tilewright.autograd import Tensor
 from tilewright.kernels import dispatch
+from tilewright.nn import functional as F
 
 pytestmark = pytest.mark.skipif(
     dispatch.unavailable_reason("cpu") is not None,
@@ -164,6 +165,75 @@ def test_regression():
     others, same, _ = run(False)
     assert losses == others
     assert all(weights[k].tobytes() == same[k].tobytes() for k in weights)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "l1_loss",
+        "huber_loss",
+        "binary_cross_entropy_with_logits",
+        lambda x, y: F.binary_cross_entropy(x.sigmoid(), y),
+        lambda x, y: (F.huber_loss(x, y, "none", 0.2) * tw.Tensor(y)).sum(),
+        lambda x, y: F.mse_loss(tw.Tensor(y) * 0.1, x),
+        # The gradient of what is aimed at.
+        lambda x, y: F.binary_cross_entropy_with_logits(x, F.sigmoid(x)),
+        lambda x, y: F.binary_cross_entropy(F.sigmoid(x), F.tanh(x), "sum"),
+    ],
+)
+def test_losses_of_elements(loss):
+    def run(compiled):
+        tw.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 16), nn.Tanh(), nn.Linear(16, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.05)
+        step = tw.compile_step(model, loss, optimizer)
+        x = np.random.default_rng(0).standard_normal((8, 3), np.float32)
+        y = (x[:, :2] > 0).astype(np.float32)
+        losses = [(step if compiled else step.eager)(x, y).item() for _ in range(STEPS)]
+        return losses, model.state_dict(), step.reason
+
+    losses, weights, reason = run(True)
+    assert reason is None and losses[-1] < losses[0]
+    others, same, _ = run(False)
+    assert losses == others
+    assert all(weights[k].tobytes() == same[k].tobytes() for k in weights)
+
+
+def test_a_replay_refuses_what_are_no_probabilities():
+    """And has not moved the weights, as a step has not."""
+    model = nn.Linear(3, 1)
+    optimizer = optim.Adam(model.parameters(), lr=0.001)
+    step = tw.compile_step(model, "binary_cross_entropy", optimizer)
+    model.weight.data[...] = 0.1
+    model.bias.data[...] = 0.5
+    x, y = np.ones((4, 3), np.float32), np.ones((4, 1), np.float32)
+    for _ in range(5):
+        step(x, y)
+    assert step.reason is None
+    before = [parameter.data.copy() for parameter in model.parameters()]
+    x[2] = 50
+    with pytest.raises(ValueError) as refused:
+        step.eager(x, y)
+    with pytest.raises(ValueError) as replayed:
+        step(x, y)
+    assert str(replayed.value) == str(refused.value)
+    assert "x must be probabilities in [0, 1], got values in [0.8" in str(
+        replayed.value
+    )
+    for parameter, old in zip(model.parameters(), before, strict=True):
+        assert parameter.data.tobytes() == old.tobytes()
+    x[2] = 1
+    step(x, y)
+    assert step.reason is None
+
+
+def test_a_target_of_another_dtype_is_named():
+    step = tw.compile_step(
+        model := nn.Linear(3, 1), "mse_loss", optim.SGD(model.parameters(), lr=0.05)
+    )
+    for _ in range(3):
+        step(np.ones((4, 3), np.float32), np.ones((4, 1), np.int64))
+    assert step.reason == "a target of int64 for float32 is not one of the kernels"
 
 
 class InputChanged(nn.Module):

@@ -1,11 +1,11 @@
 #include "bindings/cuda/memory.h"
 #include "bindings/cuda/module.h"
+#include "bindings/loss_arguments.h"
 #include "cuda/softmax_cross_entropy/linear_softmax_cross_entropy.h"
 
 namespace tw::bindings::cuda {
 namespace {
 
-using tw::cuda::Reduction;
 using tw::cuda::SoftmaxPass;
 
 void softmax(const std::string& pass, int64_t rows, int64_t C, const Memory& a,
@@ -32,13 +32,6 @@ void softmax(const std::string& pass, int64_t rows, int64_t C, const Memory& a,
       p.pass == SoftmaxPass::backward || p.pass == SoftmaxPass::log_backward;
   expect(backward == (p.saved != nullptr), "softmax: y is for gradients");
   call([&] { tw::cuda::softmax(p, stream_of(stream)); });
-}
-
-Reduction parse_reduction(const std::string& name) {
-  if (name == "mean") return Reduction::mean;
-  if (name == "sum") return Reduction::sum;
-  expect(name == "none", "unknown reduction");
-  return Reduction::none;
 }
 
 void softmax_cross_entropy(int64_t rows, int64_t C, const Memory& logits,

@@ -12,6 +12,7 @@ void bind_softmax_cross_entropy(pybind11::module_& m);
 void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
+void bind_elementwise_loss(pybind11::module_& m);
 void bind_roofline(pybind11::module_& m);
 
 // All of them, the number of their interface, and the translation of errors.

@@ -2,6 +2,7 @@
 // pass over the logits, the gradient in a second. Around it, where there is
 // need, two kernels of one block: what a mean divides by, which the gradient
 // wants to know, and the sum of the rows' losses, each in a fixed order.
+#include "cuda/device/block_sum.hpp"
 #include "cuda/softmax_cross_entropy/rows.cuh"
 #include "cuda/softmax_cross_entropy/softmax_cross_entropy.h"
 
@@ -38,28 +39,11 @@ struct LossArguments {
   }
 };
 
-struct DoubleShared {
-  double of_warp[kRowThreads / 32];
-};
-
-// Sums over a block in double: here digits are few and cheap.
-__device__ __forceinline__ double over_block(DoubleShared& shared,
-                                             double value) {
-#pragma unroll
-  for (int flip = 16; flip > 0; flip /= 2)
-    value += __shfl_xor_sync(~0u, value, flip);
-  __syncthreads();
-  if (threadIdx.x % 32 == 0) shared.of_warp[threadIdx.x / 32] = value;
-  __syncthreads();
-  value = shared.of_warp[0];
-  for (int warp = 1; warp < kRowThreads / 32; warp++)
-    value += shared.of_warp[warp];
-  return value;
-}
+using RowsSum = BlockSum<kRowThreads>;
 
 __global__ __launch_bounds__(kRowThreads) void totals_kernel(LossArguments p,
                                                              Totals* totals) {
-  auto& shared = shared_memory<DoubleShared>();
+  auto& shared = shared_memory<RowsSum>();
   double labels = 0, classes = 0;
   for (int64_t i = threadIdx.x; i < p.rows; i += kRowThreads) {
     const int64_t label = p.labels[i];
@@ -68,8 +52,8 @@ __global__ __launch_bounds__(kRowThreads) void totals_kernel(LossArguments p,
   }
   for (int64_t c = threadIdx.x; c < p.C; c += kRowThreads)
     classes += p.weight(c);
-  labels = over_block(shared, labels);
-  classes = over_block(shared, classes);
+  labels = shared(labels);
+  classes = shared(classes);
   if (threadIdx.x == 0) {
     totals->weight_of_labels = static_cast<float>(labels);
     totals->weight_of_classes = static_cast<float>(classes);
@@ -78,11 +62,11 @@ __global__ __launch_bounds__(kRowThreads) void totals_kernel(LossArguments p,
 
 __global__ __launch_bounds__(kRowThreads) void sum_losses_kernel(
     LossArguments p, float* __restrict__ loss) {
-  auto& shared = shared_memory<DoubleShared>();
+  auto& shared = shared_memory<RowsSum>();
   double sum = 0;
   for (int64_t i = threadIdx.x; i < p.rows; i += kRowThreads)
     sum += p.losses[i];
-  sum = over_block(shared, sum);
+  sum = shared(sum);
   if (threadIdx.x != 0) return;
   const Totals totals = p.totals ? *p.totals : p.usual;
   // The mean over no rows is 0 / 0.
@@ -196,8 +180,8 @@ int64_t softmax_cross_entropy_workspace(const SoftmaxCrossEntropy& p) {
 void softmax_cross_entropy_begin(const SoftmaxCrossEntropy& p, float* workspace,
                                  Stream stream) {
   if (!needs_totals(p)) return;
-  launch("totals", totals_kernel, dim3(1), dim3(kRowThreads),
-         sizeof(DoubleShared), stream, arguments_of(p, workspace),
+  launch("totals", totals_kernel, dim3(1), dim3(kRowThreads), sizeof(RowsSum),
+         stream, arguments_of(p, workspace),
          reinterpret_cast<Totals*>(workspace));
 }
 
@@ -225,7 +209,7 @@ void softmax_cross_entropy_end(const SoftmaxCrossEntropy& p, float* workspace,
                                Stream stream) {
   if (p.reduction == Reduction::none) return;
   launch("sum_losses", sum_losses_kernel, dim3(1), dim3(kRowThreads),
-         sizeof(DoubleShared), stream, arguments_of(p, workspace), p.loss);
+         sizeof(RowsSum), stream, arguments_of(p, workspace), p.loss);
 }
 
 void softmax_cross_entropy(const SoftmaxCrossEntropy& p, float* workspace,

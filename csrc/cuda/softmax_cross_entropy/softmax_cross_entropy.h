@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "common/reduction.h"
 #include "cuda/stream.h"
 
 namespace tw::cuda {
@@ -21,8 +22,6 @@ struct SoftmaxProblem {
   const float* saved;
   float* out;
 };
-
-enum class Reduction { mean, sum, none };
 
 struct SoftmaxCrossEntropy {
   int64_t rows, C;  // C >= 1

@@ -305,6 +305,7 @@ class Activation(Function):
     """One of the kernels' activations whose gradient its result gives."""
 
     gradient_memory = "new"
+    kernels_only = True
 
     @staticmethod
     def forward(ctx: Context, x: Array, *, kind: str) -> Array:

@@ -290,9 +290,9 @@ class BinaryCrossentropy(Loss):
 
     def values(self, outputs: Tensor, targets: Array, cut: bool, reduction: str) -> Any:
         """On logits, wherever there are some."""
-        given = targets.reshape(outputs.shape)
-        smoothing = self.label_smoothing
-        wanted = given * (1 - smoothing) + smoothing / 2 if smoothing else given
+        wanted = Tensor(targets.reshape(outputs.shape))
+        if smoothing := self.label_smoothing:
+            wanted = wanted * (1 - smoothing) + smoothing / 2
         if cut or self.from_logits:
             return functional.binary_cross_entropy_with_logits(
                 outputs, wanted, reduction

@@ -49,6 +49,7 @@ from tilewright.kernels.elementwise import bias_gradient as bias_gradient
 from tilewright.kernels.elementwise import concatenate as concatenate
 from tilewright.kernels.elementwise import copy as copy
 from tilewright.kernels.elementwise import dropout as dropout
+from tilewright.kernels.elementwise_loss import elementwise_loss as elementwise_loss
 from tilewright.kernels.gemm import gemm as gemm
 from tilewright.kernels.linear_softmax_cross_entropy import (
     linear_softmax_cross_entropy as linear_softmax_cross_entropy,

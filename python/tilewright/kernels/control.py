@@ -42,6 +42,7 @@ LISTS = (
     "bias_gradient",
     "arithmetic",
     "copy",
+    "elementwise_loss",
 )
 CONV_ALGORITHMS = ("auto", "winograd2", "direct")
 MOST_THREADS = 4096

@@ -95,3 +95,4 @@ axis_sum = functions.axis_sum
 arithmetic = functions.arithmetic
 copy = functions.copy
 concatenate = functions.concatenate
+elementwise_loss = functions.elementwise_loss

@@ -26,6 +26,7 @@ FAMILIES = (
     "adam",
     "sgd",
     "elementwise",
+    "elementwise_loss",
 )
 
 

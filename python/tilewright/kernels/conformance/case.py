@@ -65,6 +65,8 @@ TOLERANCES = {
     "arithmetic": 1e-7,
     "copy": 0.0,
     "concatenate": 0.0,
+    # A logarithm, and a sum of losses.
+    "elementwise_loss": 1e-6,
 }
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tilewright import kernels
-from tilewright.autograd import Tensor
-from tilewright.autograd.broadcasting import combine, sum_over
+from tilewright.autograd import Tensor, watch
+from tilewright.autograd.broadcasting import combine
+from tilewright.autograd.engine import is_one
 from tilewright.autograd.function import Context, Function, Gradients
 from tilewright.kernels import checks
 from tilewright.nn.types import Array, TensorLike
@@ -20,123 +21,61 @@ from tilewright.nn.types import Array, TensorLike
 _REDUCTIONS = ("mean", "sum", "none")
 
 
-class _MSELoss(Function):
-    gradient_memory = "new"
+class _ElementwiseLoss(Function):
+    # The gradient was made in the forward pass and is kept for a second backward.
+    gradient_memory = "shared"
     kernels_only = True
 
     @staticmethod
-    def forward(ctx: Context, x: Array, target: Array, *, reduction: str) -> Array:
-        x, target = _pair("mse_loss", ctx, x, target, reduction)
-        with np.errstate(all="ignore"):
-            difference = combine("subtract", x, target)
-            ctx.save_for_backward(difference)
-            return _reduced(combine("multiply", difference, difference), reduction)
-
-    @staticmethod
-    def backward(ctx: Context, dy: Array) -> Gradients:
-        (difference,) = ctx.saved
-        scale = combine("multiply", _per_element(ctx, dy, difference), dy.dtype.type(2))
-        return _both(ctx, combine("multiply", difference, scale))
-
-
-class _L1Loss(Function):
-    gradient_memory = "new"
-
-    @staticmethod
-    def forward(ctx: Context, x: Array, target: Array, *, reduction: str) -> Array:
-        x, target = _pair("l1_loss", ctx, x, target, reduction)
-        with np.errstate(all="ignore"):
-            difference = x - target
-            ctx.save_for_backward(difference)
-            return _reduced(np.abs(difference), reduction)
-
-    @staticmethod
-    def backward(ctx: Context, dy: Array) -> Gradients:
-        (difference,) = ctx.saved
-        return _both(ctx, np.sign(difference) * _per_element(ctx, dy, difference))
-
-
-class _HuberLoss(Function):
-    gradient_memory = "new"
-
-    @staticmethod
     def forward(
-        ctx: Context, x: Array, target: Array, *, reduction: str, delta: float
+        ctx: Context,
+        x: Array,
+        target: Array,
+        *,
+        op: str,
+        kind: str,
+        reduction: str,
+        delta: float = 1.0,
     ) -> Array:
-        x, target = _pair("huber_loss", ctx, x, target, reduction)
-        ctx.delta = delta
-        with np.errstate(all="ignore"):
-            difference = x - target
-            ctx.save_for_backward(difference)
-            size = np.abs(difference)
-            near = difference * difference / 2
-            far = delta * (size - delta / 2)
-            return _reduced(np.where(size <= delta, near, far), reduction)
-
-    @staticmethod
-    def backward(ctx: Context, dy: Array) -> Gradients:
-        (difference,) = ctx.saved
-        slope = np.clip(difference, -ctx.delta, ctx.delta)
-        return _both(ctx, slope * _per_element(ctx, dy, difference))
-
-
-class _BinaryCrossEntropy(Function):
-    gradient_memory = "new"
-
-    @staticmethod
-    def forward(ctx: Context, x: Array, target: Array, *, reduction: str) -> Array:
-        op = "binary_cross_entropy"
         x, target = _pair(op, ctx, x, target, reduction)
-        if x.size and (x.min() < 0 or x.max() > 1):
-            raise ValueError(
-                f"{op}: x must be probabilities in [0, 1], got values in "
-                f"[{x.min():g}, {x.max():g}]; for logits there is "
-                "binary_cross_entropy_with_logits"
-            )
-        ctx.save_for_backward(x, target)
-        with np.errstate(all="ignore"):
-            # As in PyTorch, no logarithm is below -100: the loss stays finite.
-            yes = np.maximum(np.log(x), -100)
-            no = np.maximum(np.log1p(-x), -100)
-            return _reduced((target - 1) * no - target * yes, reduction)
+        loss, dx = kernels.elementwise_loss(
+            x, target, kind, reduction=reduction, delta=delta
+        )
+        ctx.kind, ctx.mean = kind, reduction == "mean"
+        given = (x, target) if ctx.needs_input_grad[1] else ()
+        ctx.save_for_backward(dx, *given)
+        return loss
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
-        x, target = ctx.saved
-        scale = _per_element(ctx, dy, x)
+        dx, *given = ctx.saved
+        # Of a loss that backward starts from: the common case, and no pass at all.
+        if dy.ndim or not is_one(dy):
+            dx = combine("multiply", dx, dy)
         needs_x, needs_target = ctx.needs_input_grad
-        dx = dtarget = None
-        if needs_x:
-            # The divisor's bound keeps the gradient finite at 0 and 1.
-            dx = (x - target) / np.maximum(x * (1 - x), 1e-12) * scale
-        if needs_target:
-            yes = np.maximum(np.log(x), -100)
-            dtarget = (np.maximum(np.log1p(-x), -100) - yes) * scale
-        return dx, dtarget
+        dtarget = None
+        if not needs_target:
+            pass
+        elif not ctx.kind.startswith("binary"):  # a function of x - target
+            dtarget = combine("multiply", dx, dx.dtype.type(-1))
+        else:
+            dtarget = combine("multiply", _target_slopes(ctx.kind, *given), dy)
+            if ctx.mean:
+                dtarget = combine("divide", dtarget, dx.dtype.type(dx.size))
+        return dx if needs_x else None, dtarget
 
 
-class _BinaryCrossEntropyWithLogits(Function):
-    gradient_memory = "new"
-
-    @staticmethod
-    def forward(ctx: Context, x: Array, target: Array, *, reduction: str) -> Array:
-        op = "binary_cross_entropy_with_logits"
-        x, target = _pair(op, ctx, x, target, reduction)
-        ctx.save_for_backward(x, target)
-        with np.errstate(all="ignore"):
-            # log(1 + exp(x)) - x target, written so that exp cannot overflow.
-            losses = np.log1p(np.exp(-np.abs(x)))
-            losses += np.maximum(x, 0)
-            losses -= x * target
-            return _reduced(losses, reduction)
-
-    @staticmethod
-    def backward(ctx: Context, dy: Array) -> Gradients:
-        x, target = ctx.saved
-        scale = _per_element(ctx, dy, x)
-        needs_x, needs_target = ctx.needs_input_grad
-        dx = (kernels.activation(x, "sigmoid") - target) * scale if needs_x else None
-        return dx, -x * scale if needs_target else None
+def _target_slopes(kind: str, x: Array, target: Array) -> Array:
+    """The derivatives of elements' binary cross-entropies by their targets."""
+    if kind == "binary_cross_entropy_with_logits":
+        return combine("multiply", x, x.dtype.type(-1))
+    # The losses are linear in the targets: what they are for 1 without those for 0.
+    ones, zeros = np.ones_like(x), np.zeros_like(x)
+    watch.keep(ones)
+    watch.keep(zeros)
+    yes, _ = kernels.elementwise_loss(x, ones, kind, reduction="none")
+    no, _ = kernels.elementwise_loss(x, zeros, kind, reduction="none")
+    return combine("subtract", yes, no)
 
 
 def _pair(
@@ -145,7 +84,6 @@ def _pair(
     """Check both arrays, and bring the target to x's dtype."""
     if reduction not in _REDUCTIONS:
         checks.choice(op, "reduction", reduction, _REDUCTIONS)
-    ctx.mean = reduction == "mean"
     x = checks.floating(op, "x", x, None)
     target = checks.ndarray(op, "target", target)
     if target.shape != x.shape:
@@ -162,31 +100,10 @@ def _pair(
             raise TypeError(
                 f"{op}: target must be of numbers or booleans, got {target.dtype}"
             )
+        watch.report(f"a target of {target.dtype.name} for {x.dtype.name}")
         with np.errstate(over="ignore"):
             target = target.astype(x.dtype)
     return x, target
-
-
-def _reduced(losses: Array, reduction: str) -> Array:
-    if reduction == "none":
-        return losses
-    total = sum_over(losses, tuple(range(losses.ndim)))
-    if reduction == "mean":
-        # The mean of nothing is NaN, as in PyTorch, and no warning.
-        total = combine("divide", total, total.dtype.type(losses.size))
-    return total
-
-
-def _per_element(ctx: Context, dy: Array, x: Array) -> Array:
-    """The gradient of each element's own loss."""
-    return combine("divide", dy, dy.dtype.type(x.size)) if ctx.mean else dy
-
-
-def _both(ctx: Context, dx: Array) -> Gradients:
-    """Gradients of a function of ``x - target``."""
-    needs_x, needs_target = ctx.needs_input_grad
-    opposite = combine("multiply", dx, dx.dtype.type(-1)) if needs_target else None
-    return dx if needs_x else None, opposite
 
 
 def mse_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
@@ -217,7 +134,9 @@ def mse_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tens
     >>> functional.mse_loss(x, np.zeros(2, np.float32)).item()
     5.0
     """
-    return _MSELoss.apply(x, target, reduction=reduction)
+    return _ElementwiseLoss.apply(
+        x, target, op="mse_loss", kind="squared_error", reduction=reduction
+    )
 
 
 def l1_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
@@ -248,7 +167,9 @@ def l1_loss(x: TensorLike, target: TensorLike, reduction: str = "mean") -> Tenso
     >>> functional.l1_loss(x, np.zeros(2, np.float32)).item()
     2.0
     """
-    return _L1Loss.apply(x, target, reduction=reduction)
+    return _ElementwiseLoss.apply(
+        x, target, op="l1_loss", kind="absolute_error", reduction=reduction
+    )
 
 
 def huber_loss(
@@ -291,7 +212,14 @@ def huber_loss(
     """
     if not checks.number("huber_loss", "delta", delta):
         raise ValueError(f"huber_loss: delta must be above 0, got {delta}")
-    return _HuberLoss.apply(x, target, reduction=reduction, delta=float(delta))
+    return _ElementwiseLoss.apply(
+        x,
+        target,
+        op="huber_loss",
+        kind="huber",
+        reduction=reduction,
+        delta=float(delta),
+    )
 
 
 def binary_cross_entropy(
@@ -329,7 +257,8 @@ def binary_cross_entropy(
     >>> round(functional.binary_cross_entropy(x, np.array([1])).item(), 4)
     0.6931
     """
-    return _BinaryCrossEntropy.apply(x, target, reduction=reduction)
+    op = "binary_cross_entropy"
+    return _ElementwiseLoss.apply(x, target, op=op, kind=op, reduction=reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -364,4 +293,5 @@ def binary_cross_entropy_with_logits(
     >>> functional.binary_cross_entropy_with_logits(x, np.array([1])).item()
     1000.0
     """
-    return _BinaryCrossEntropyWithLogits.apply(x, target, reduction=reduction)
+    op = "binary_cross_entropy_with_logits"
+    return _ElementwiseLoss.apply(x, target, op=op, kind=op, reduction=reduction)

@@ -41,6 +41,9 @@ from tilewright.kernels.backends.cpu.elementwise import bias_gradient as bias_gr
 from tilewright.kernels.backends.cpu.elementwise import concatenate as concatenate
 from tilewright.kernels.backends.cpu.elementwise import copy as copy
 from tilewright.kernels.backends.cpu.elementwise import dropout as dropout
+from tilewright.kernels.backends.cpu.elementwise_loss import (
+    elementwise_loss as elementwise_loss,
+)
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
 from tilewright.kernels.backends.cpu.gemm import quick_gemm
 from tilewright.kernels.backends.cpu.linear_softmax_cross_entropy import (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tilewright.kernels.backends.device.adam import Adam
 from tilewright.kernels.backends.device.batch_norm import BatchNorm
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
+from tilewright.kernels.backends.device.elementwise_loss import ElementwiseLoss
 from tilewright.kernels.backends.device.gemm import Gemm
 from tilewright.kernels.backends.device.linear_softmax_cross_entropy import (
     LinearSoftmaxCrossEntropy,
@@ -22,6 +23,7 @@ class DeviceFunctions(
     BatchNorm,
     SoftmaxCrossEntropy,
     LinearSoftmaxCrossEntropy,
+    ElementwiseLoss,
     Adam,
     Sgd,
     Roofline,

@@ -40,6 +40,9 @@ from tilewright.kernels.backends.numpy.elementwise import (
 from tilewright.kernels.backends.numpy.elementwise import concatenate as concatenate
 from tilewright.kernels.backends.numpy.elementwise import copy as copy
 from tilewright.kernels.backends.numpy.elementwise import dropout as dropout
+from tilewright.kernels.backends.numpy.elementwise_loss import (
+    elementwise_loss as elementwise_loss,
+)
 from tilewright.kernels.backends.numpy.gemm import gemm as gemm
 from tilewright.kernels.backends.numpy.linear_softmax_cross_entropy import (
     linear_softmax_cross_entropy as linear_softmax_cross_entropy,
