@@ -78,6 +78,20 @@ def test_names_of_inputs_and_outputs(tmp_path):
                 again(samples(name)[0])
 
 
+def test_inputs_are_named(tmp_path):
+    path, shapes = tmp_path / "m.onnx", [(3,), (3,)]
+    interop.onnx.export(Pair(), path, shapes, input_names=["v0", "c"])
+    graph = onnx.load(path).graph
+    assert [item.name for item in graph.input] == ["v0", "c"]
+    x = [random(2, 3), random(2, 3) + 1]
+    np.testing.assert_allclose(run(path, x)[0], x[0] * 2 + x[1], rtol=1e-6)
+    for names in (["a"], ["a", "a"], ["a", ""]):
+        with pytest.raises(ValueError, match="input_names must be 2 different names"):
+            interop.onnx.export(Pair(), path, shapes, input_names=names)
+    with pytest.raises(ValueError, match="must have different names"):
+        interop.onnx.export(Pair(), path, shapes, input_names=["a", "y"])
+
+
 def test_a_shared_layer_is_kept_once_and_stays_one(tmp_path):
     model = branching("shared")
     interop.onnx.export(model, tmp_path / "m.onnx", [(5,), (5,)])
@@ -237,7 +251,7 @@ class SameName(nn.Module):
         (OwnFunction(), ValueError, "the function Unknown has no counterpart"),
         (Array(), TypeError, "forward must return Tensors, got ndarray"),
         (Joined(), ValueError, "Concatenate with constants has no counterpart"),
-        (SameName(), ValueError, "an output must not have the name 'x'"),
+        (SameName(), ValueError, "must have different names, got .'x'. and .'x'"),
         (nn.CrossEntropyLoss(), ValueError, "export: "),
         ("text", TypeError, "export: model must be a Module, got str"),
     ],

@@ -32,13 +32,15 @@ def export(
     model: nn.Module,
     path: str | os.PathLike[str],
     input_shape: Sequence[int] | Sequence[Sequence[int]],
+    input_names: Sequence[str] | None = None,
 ) -> None:
     """Write a model as an ONNX file.
 
     The file's input is called ``x`` and is laid out as here, images channels last and
     any number of them; its output is called ``y``. Several are called ``x0``, ``x1``
-    and so on; outputs in a dict have its keys. The model is written as it is in
-    evaluation; Dropout is kept for those who train on. Weights become float32.
+    and so on, unless named; outputs in a dict have its keys. The model is written as
+    it is in evaluation; Dropout is kept for those who train on. Weights become
+    float32.
 
     The layers, and the functions outside of them, are found by running the model
     (:func:`tilewright.interop.trace.trace`), so that any Module can be exported whose
@@ -52,14 +54,17 @@ def export(
     input_shape : sequence of int, or a sequence of them
         Of one sample: ``(H, W, C)``, ``(T, C)`` or ``(C,)``; for several inputs one
         for each.
+    input_names : sequence of str, optional
+        What the inputs are called, one name for each.
 
     Raises
     ------
     TypeError
         If it is no Module, or `input_shape` is of no integers.
     ValueError
-        If a layer or function cannot be expressed, the steps of the model depend on
-        what its inputs hold, or it does not take inputs of that shape.
+        If there are not as many names, or one of them twice, a layer or function
+        cannot be expressed, the steps of the model depend on what its inputs hold, or
+        it does not take inputs of that shape.
     ImportError
         If onnx is not installed.
 
@@ -84,29 +89,45 @@ def export(
     )
     """
     onnx = require("onnx", extra="onnx")
-    found = trace("export", model, sample_shapes("export", input_shape))
-    content = _model(onnx, Graph(onnx), found).SerializeToString()
+    shapes = sample_shapes("export", input_shape)
+    names = _names(input_names, len(shapes))
+    content = _model(onnx, names, trace("export", model, shapes)).SerializeToString()
     write_atomic(Path(path), content)
 
 
-def _model(onnx: Any, graph: Graph, found: Trace) -> Any:
+def _names(given: Sequence[str] | None, count: int) -> list[str]:
+    """What the inputs are called."""
+    if given is None:
+        return [f"x{number}" for number in range(count)] if count > 1 else ["x"]
+    names = [str(name) for name in given]
+    if len(names) != count or len(set(names)) != count or not all(names):
+        raise ValueError(
+            f"export: input_names must be {count} different names, one for each input, "
+            f"got {names}"
+        )
+    return names
+
+
+def _model(onnx: Any, names: list[str], found: Trace) -> Any:
     """The checked model, its inputs and outputs described."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    results = [f"y{key}" if not key or key.isdigit() else key for key in found.outputs]
+    if len({*names, *results}) < len(names) + len(results):
+        raise ValueError(
+            f"export: inputs and outputs must have different names, got {names} and "
+            f"{results}"
+        )
+    graph = Graph(onnx, {*names, *results})
     placed: dict[int, Placed] = {}
-    several = len(found.inputs) > 1
     inputs = []
-    for number, value in enumerate(found.inputs):
-        name = f"x{number}" if several else "x"
+    for name, value in zip(names, found.inputs, strict=True):
         placed[id(value)] = Placed(value.shape, last=name)
         inputs.append(
             helper.make_tensor_value_info(name, kind, ["N", *value.shape[1:]])
         )
     _add_steps(graph, found, placed)
     outputs = []
-    for key, y in found.outputs.items():
-        name = f"y{key}" if not key or key.isdigit() else key
-        if name in graph.taken or name in {item.name for item in inputs}:
-            raise ValueError(f"export: an output must not have the name {name!r}")
+    for name, y in zip(results, found.outputs.values(), strict=True):
         if isinstance(y, Constant):
             last, shape = graph.weight(y.name, y.array), list(y.array.shape)
         else:

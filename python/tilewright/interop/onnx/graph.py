@@ -44,23 +44,24 @@ class Placed:
 class Graph:
     """Nodes and weights, in the order in which they were added.
 
+    Parameters
+    ----------
+    onnx : module
+    reserved : set of str
+        Names of inputs and outputs, which nothing else gets.
+
     Attributes
     ----------
     nodes, weights : list
         What ``make_graph`` takes.
     """
 
-    def __init__(self, onnx: Any) -> None:
+    def __init__(self, onnx: Any, reserved: set[str]) -> None:
         self._onnx = onnx
+        self._reserved = reserved
         self.nodes: list[Any] = []
         self.weights: list[Any] = []
         self._arrays: dict[str, Array] = {}
-
-    @property
-    def taken(self) -> set[str]:
-        """Names of values and weights so far."""
-        made = {name for node in self.nodes for name in node.output}
-        return made | self._arrays.keys()
 
     def add(
         self,
@@ -71,6 +72,8 @@ class Graph:
     ) -> str:
         """Add an operator, and return the name of what it makes."""
         name = output or f"v{len(self.nodes)}"
+        while not output and name in self._reserved:
+            name += "_"
         self.nodes.append(
             self._onnx.helper.make_node(
                 operator,
@@ -120,9 +123,9 @@ class Graph:
         kind = np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype
         array = np.array(array, kind, order="C")
         unique, number = name or "c", 1
-        while unique in self._arrays:
-            known = self._arrays[unique]
-            if known.shape == array.shape and known.tobytes() == array.tobytes():
+        while unique in self._arrays or unique in self._reserved:
+            known = self._arrays.get(unique)
+            if known is not None and _same(known, array):
                 return unique
             unique, number = f"{name or 'c'}_{number}", number + 1
         self._arrays[unique] = array
@@ -133,3 +136,7 @@ class Graph:
         """Keep whole numbers in the file, as shapes and axes are given."""
         name = "_".join(["i", *(str(value).replace("-", "m") for value in values)])
         return self.weight(name, np.array(values, np.int64))
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.tobytes() == b.tobytes()

@@ -21,7 +21,7 @@ from tilewright.keras.layers.layer import (
     in_mode,
 )
 from tilewright.keras.layers.preparation import PreparationLayer, _Prepared
-from tilewright.keras.models import saving, summary
+from tilewright.keras.models import exporting, saving, summary
 from tilewright.keras.models.feeding import samples
 from tilewright.keras.models.network import Network, Spread
 from tilewright.keras.models.structure import Structure
@@ -285,6 +285,60 @@ class Model(Trainable):
             If a layer has a function of the user's own.
         """
         saving.save_model(self, filepath, overwrite)
+
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "onnx",
+        verbose: Any = None,
+    ) -> None:
+        """Write the model, as it predicts, to a file for other programs.
+
+        What is at the front, as `Rescaling`, and the softmaxes are part of it. The
+        file's inputs and outputs have the names `input_names` and `output_names`.
+
+        Parameters
+        ----------
+        filepath : path
+            Replaced whole or not at all.
+        format : {"onnx"}, default "onnx"
+        verbose
+            Of no effect.
+
+        Raises
+        ------
+        ValueError
+            If the format is another one, the model has no weights yet, or a layer
+            cannot be expressed.
+        ImportError
+            If onnx is not installed.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from tilewright import keras
+        >>> from tilewright.interop import onnx
+        >>> model = keras.Sequential([
+        ...     keras.Input((4,)),
+        ...     keras.layers.Rescaling(1 / 255),
+        ...     keras.layers.Dense(2, activation="softmax", name="share"),
+        ... ])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "model.onnx")
+        ...     model.export(path, format="onnx")
+        ...     onnx.load(path)
+        Network(
+          inputs=1, outputs=['share']
+          v1 = multiply(x0, constant_0)
+          v2 = layers.0(v1)
+          v3 = layers.1(v2)
+          (layers): ModuleList(
+            (0): Linear(in_features=4, out_features=2, bias=True)
+            (1): Softmax(axis=-1)
+          )
+        )
+        """
+        exporting.export(self, filepath, format)
 
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True
