@@ -23,6 +23,7 @@ FAMILIES = (
     "sgd",
     "elementwise",
     "elementwise_loss",
+    "gradient_clipping",
 )
 SOURCES = {".py", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".sh", ".md", ".toml"}
 MAXIMUM_LINES = 600

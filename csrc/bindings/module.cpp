@@ -14,6 +14,7 @@ PYBIND11_MODULE(_cpu, m) {
   tw::bindings::bind_sgd(m);
   tw::bindings::bind_elementwise(m);
   tw::bindings::bind_elementwise_loss(m);
+  tw::bindings::bind_gradient_clipping(m);
   tw::bindings::bind_gather(m);
   tw::bindings::bind_program(m);
   tw::bindings::bind_roofline(m);

@@ -15,6 +15,7 @@ void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_elementwise_loss(pybind11::module_& m);
+void bind_gradient_clipping(pybind11::module_& m);
 void bind_gather(pybind11::module_& m);
 void bind_program(pybind11::module_& m);
 void bind_roofline(pybind11::module_& m);

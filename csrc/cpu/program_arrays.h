@@ -10,6 +10,7 @@
 #include "cpu/elementwise.h"
 #include "cpu/elementwise_loss.h"
 #include "cpu/gemm.h"
+#include "cpu/gradient_clipping.h"
 #include "cpu/pool2d.h"
 #include "cpu/sgd.h"
 #include "cpu/softmax_cross_entropy.h"
@@ -89,6 +90,12 @@ inline void visit_arrays(Arithmetic& p, const ArrayVisit& visit) {
 }
 inline void visit_arrays(StridedCopy& p, const ArrayVisit& visit) {
   visit_pointers(visit, p.x, p.y);
+}
+inline void visit_arrays(ClipByNorm& p, const ArrayVisit& visit) {
+  for (GradientTensor& t : p.tensors) visit_pointers(visit, t.grad);
+}
+inline void visit_arrays(ClipByValue& p, const ArrayVisit& visit) {
+  for (GradientTensor& t : p.tensors) visit_pointers(visit, t.grad);
 }
 inline void visit_arrays(AdamStep& p, const ArrayVisit& visit) {
   for (AdamTensor& t : p.tensors)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import numpy
 import typing
-__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'batch_norm', 'batch_norm_backward', 'bias_gradient', 'build_info', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'elementwise_loss', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
+__all__: list[str] = ['Gatherer', 'Gathering', 'Replay', 'activation', 'activation_backward', 'adam_step', 'algorithms', 'allocator_stats', 'arithmetic', 'available_isas', 'avg_pool2d', 'avg_pool2d_backward', 'axis_sum', 'batch_norm', 'batch_norm_backward', 'bias_gradient', 'build_info', 'clip_by_norm', 'clip_by_value', 'concatenate', 'conv2d', 'conv2d_backward_input', 'conv2d_backward_weight', 'conv2d_max_pool2d', 'conv2d_max_pool2d_backward_input', 'conv2d_max_pool2d_backward_weight', 'conv_algorithm', 'copy', 'copy_bandwidth', 'default_num_threads', 'dropout', 'elementwise_loss', 'empty', 'force_algorithm', 'gemm', 'get_num_threads', 'isa', 'last_algorithm', 'log_softmax', 'log_softmax_backward', 'max_pool2d', 'max_pool2d_backward', 'peak_flops', 'program_finish', 'program_start', 'program_stop', 'quick_gemm', 'ready_in_place', 'release_cached_memory', 'set_conv_algorithm', 'set_isa', 'set_num_threads', 'sgd_step', 'softmax', 'softmax_backward', 'softmax_cross_entropy']
 class Gathering:
     def finish(self) -> tuple:
         ...
@@ -70,6 +70,10 @@ def batch_norm_backward(dy: numpy.ndarray, x: numpy.ndarray, saved: numpy.ndarra
 def bias_gradient(dy: numpy.ndarray) -> numpy.ndarray:
     ...
 def build_info() -> dict:
+    ...
+def clip_by_norm(grads: list, max_norm: typing.SupportsFloat | typing.SupportsIndex) -> float:
+    ...
+def clip_by_value(grads: list, limit: typing.SupportsFloat | typing.SupportsIndex) -> None:
     ...
 def concatenate(arrays: list, axis: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
     ...

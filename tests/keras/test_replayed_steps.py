@@ -75,7 +75,12 @@ CASES = {
     ),
     "rmsprop": Replayed(False, optimizer="rmsprop"),
     "adagrad": Replayed(False, optimizer="adagrad"),
-    "clipping": Replayed(False, optimizer=lambda: optimizers.SGD(0.1, clipnorm=0.1)),
+    "clipping each": Replayed(
+        True, optimizer=lambda: optimizers.SGD(0.1, clipnorm=0.1)
+    ),
+    "clipping": Replayed(
+        True, optimizer=lambda: optimizers.Adam(clipvalue=0.01, global_clipnorm=0.02)
+    ),
     "metrics": Replayed(True, metrics=["accuracy", "auc"]),
     "class weights": Replayed(True, fit={"class_weight": {0: 0.3, 2: 4.0}}),
     "sample weights": Replayed(

@@ -105,6 +105,7 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
 }
 # What takes lists, or numbers for arrays, has tests of its own.
 OTHERS = {"adam_step", "sgd_step", "arithmetic", "concatenate"}
+OTHERS |= {"clip_by_norm", "clip_by_value"}
 ARRAYS = [
     (function, name) for function, (shapes, _) in CALLS.items() for name in shapes
 ]

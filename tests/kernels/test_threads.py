@@ -140,6 +140,14 @@ def optimizers() -> Results:
     return tuple(array for group in arrays for array in group)
 
 
+def gradient_clipping() -> Results:
+    grads = [MANY.copy(), normal(18, 301, 400)]
+    norm = kernels.clip_by_norm(grads, max_norm=1.0)
+    scaled = [grad.copy() for grad in grads]
+    kernels.clip_by_value(grads, limit=1e-3)
+    return (np.array(norm), *scaled, *grads)
+
+
 def elementwise_loss() -> Results:
     results: list[np.ndarray] = []
     wanted = normal(24, MANY.size)
@@ -177,6 +185,7 @@ FAMILIES = (
     optimizers,
     elementwise,
     elementwise_loss,
+    gradient_clipping,
 )
 
 

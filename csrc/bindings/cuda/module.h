@@ -13,6 +13,7 @@ void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_elementwise_loss(pybind11::module_& m);
+void bind_gradient_clipping(pybind11::module_& m);
 void bind_roofline(pybind11::module_& m);
 
 // All of them, the number of their interface, and the translation of errors.

@@ -75,7 +75,7 @@ void launch_over_tensors(const char* name, const Tensor* tensors, size_t count,
                                             Coefficients),
                          void (*kernel_many)(TensorTable<Tensor, kManyTensors>,
                                              Coefficients),
-                         Stream stream) {
+                         Stream stream, size_t shared_bytes = 0) {
   const auto run = [&](auto& table, auto kernel, size_t begin, size_t end) {
     int64_t blocks = 0;
     table.count = 0;
@@ -89,7 +89,7 @@ void launch_over_tensors(const char* name, const Tensor* tensors, size_t count,
       throw std::invalid_argument(std::string(name) + ": too many elements");
     if (blocks == 0) return;
     launch(name, kernel, dim3(static_cast<unsigned>(blocks)),
-           dim3(kTensorThreads), 0, stream, table, coefficients);
+           dim3(kTensorThreads), shared_bytes, stream, table, coefficients);
   };
   if (count <= kFewTensors) {
     TensorTable<Tensor, kFewTensors> table;

@@ -51,6 +51,8 @@ from tilewright.kernels.elementwise import copy as copy
 from tilewright.kernels.elementwise import dropout as dropout
 from tilewright.kernels.elementwise_loss import elementwise_loss as elementwise_loss
 from tilewright.kernels.gemm import gemm as gemm
+from tilewright.kernels.gradient_clipping import clip_by_norm as clip_by_norm
+from tilewright.kernels.gradient_clipping import clip_by_value as clip_by_value
 from tilewright.kernels.linear_softmax_cross_entropy import (
     linear_softmax_cross_entropy as linear_softmax_cross_entropy,
 )

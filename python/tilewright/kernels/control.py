@@ -43,6 +43,8 @@ LISTS = (
     "arithmetic",
     "copy",
     "elementwise_loss",
+    "clip_by_norm",
+    "clip_by_value",
 )
 CONV_ALGORITHMS = ("auto", "winograd2", "direct")
 MOST_THREADS = 4096

@@ -82,6 +82,41 @@ def checked(
     return InPlace(ready_params, ready_grads, ready_states, dtype)
 
 
+def writeable(op: str, name: str, arrays: Any) -> list[Array]:
+    """Check that all arrays of a list may be overwritten, by themselves.
+
+    Parameters
+    ----------
+    op
+        The function's name, for messages.
+    name
+        The list's, for messages.
+    arrays
+        List of arrays.
+
+    Raises
+    ------
+    ValueError
+        If an array cannot be written or overlaps another.
+    TypeError
+        If something is no list, no array, or of another dtype than the first.
+    """
+    given = _list(op, name, arrays)
+    if not given:
+        return []
+    first = checks.floating(op, f"{name}[0]", given[0], None)
+    for position, value in enumerate(given):
+        if on_device(first) or on_device(value):
+            where = f"{name}[{position}]"
+            checks.same_memory(op, where, value, f"{name}[0]", first)
+    ready = [
+        _target(op, name, position, value, getattr(value, "shape", ()), first.dtype)
+        for position, value in enumerate(given)
+    ]
+    _disjoint(op, ready, [])
+    return ready
+
+
 def _list(op: str, name: str, value: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
         raise TypeError(

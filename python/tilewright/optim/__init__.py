@@ -13,7 +13,7 @@ of their own; the others are composed of NumPy operations.
 from tilewright.optim import lr_scheduler
 from tilewright.optim.adagrad import Adagrad
 from tilewright.optim.adam import Adam, AdamW
-from tilewright.optim.clipping import clip_grad_norm_, clip_grad_value_
+from tilewright.optim.clipping import Clipping, clip_grad_norm_, clip_grad_value_
 from tilewright.optim.optimizer import Optimizer
 from tilewright.optim.rmsprop import RMSprop
 from tilewright.optim.sgd import SGD, Momentum, Nesterov
@@ -23,6 +23,7 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Clipping",
     "Momentum",
     "Nesterov",
     "Optimizer",

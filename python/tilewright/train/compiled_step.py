@@ -18,10 +18,11 @@ from tilewright.autograd import Tensor
 from tilewright.autograd.grad_mode import is_grad_enabled
 from tilewright.autograd.watch import watching
 from tilewright.errors import CaptureError
-from tilewright.kernels import recording
+from tilewright.kernels import checks, recording
 from tilewright.kernels.device_arrays import on_device
 from tilewright.nn import Module
 from tilewright.optim import Optimizer
+from tilewright.optim.clipping import Clipping
 from tilewright.train.losses import (
     LossFunction,
     arrays_of,
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from tilewright.cuda.graphs import Graphed
 
 Array = NDArray[Any]
-# Shapes and dtypes of inputs and targets.
-Signature = tuple[Any, Any]
+# Shapes and dtypes of inputs and targets, and the limits on gradients.
+Signature = tuple[Any, Any, tuple[Clipping, ...]]
 
 _MOST_PLANS = 8
 _SEVERAL = "graphs take one array of inputs and one of targets"
@@ -43,7 +44,12 @@ _NO_C_KERNELS = "float32 arrays do not go to the C++ kernels"
 
 
 def compile_step(
-    model: Module, loss: str | LossFunction, optimizer: Optimizer
+    model: Module,
+    loss: str | LossFunction,
+    optimizer: Optimizer,
+    *,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
 ) -> CompiledStep:
     """Make a function that does a training step: forward, backward and update.
 
@@ -66,6 +72,10 @@ def compile_step(
         to ``step.outputs``.
     optimizer : Optimizer
         Over the model's parameters.
+    clip_norm : float, optional
+        The largest norm of all gradients together, as for `optim.clip_grad_norm_`.
+    clip_value : float, optional
+        The largest magnitude of a gradient's element, before the norm is taken.
 
     Returns
     -------
@@ -76,9 +86,9 @@ def compile_step(
     Raises
     ------
     ValueError
-        If there is no loss of that name.
+        If there is no loss of that name, or a limit is out of range.
     TypeError
-        If the loss is neither a name nor a function.
+        If the loss is neither a name nor a function, or a limit no number.
 
     Examples
     --------
@@ -94,7 +104,13 @@ def compile_step(
     >>> losses[-1] < 0.1 < losses[0]
     True
     """
-    return CompiledStep(model, loss, optimizer)
+    step = CompiledStep(model, loss, optimizer)
+    for name, limit in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if limit is not None:
+            checks.number("compile_step", name, limit)
+    if clip_norm is not None or clip_value is not None:
+        step.clippings = (Clipping(clip_norm, clip_value),)
+    return step
 
 
 class CompiledStep:
@@ -106,6 +122,8 @@ class CompiledStep:
         What the model returned in the latest step; overwritten by the next one.
     reason : str or None
         Why the latest call was not a replay; None if it was.
+    clippings : tuple of Clipping
+        What is done to the gradients before the optimizer sees them, in this order.
     """
 
     def __init__(
@@ -115,6 +133,7 @@ class CompiledStep:
         self.optimizer = optimizer
         self.outputs: Any = np.empty(0, np.float32)
         self.reason: str | None = None
+        self._clippings: tuple[Clipping, ...] = ()
         self._loss = resolve_loss("compile_step", loss)
         # By signature: how often it was seen, a plan, or why there is none.
         self._known: dict[Signature, int | StepPlan | str] = {}
@@ -122,6 +141,24 @@ class CompiledStep:
         self._times: list[KernelTime] = []
         self._graphed: Graphed | None = None
         self._uncapturable: str | None = None
+
+    @property
+    def clippings(self) -> tuple[Clipping, ...]:
+        """What is done to the gradients; plans and graphs are of one each."""
+        return self._clippings
+
+    @clippings.setter
+    def clippings(self, value: tuple[Clipping, ...]) -> None:
+        if value != self._clippings:
+            self._clippings = value
+            self._graphed = self._uncapturable = None
+
+    def _backward(self, loss: Tensor) -> None:
+        """The gradients of all parameters, within the limits."""
+        self.optimizer.zero_grad()
+        loss.backward()
+        for clipping in self._clippings:
+            clipping.apply(self.model.parameters())
 
     def __call__(self, x: Any, y: Any) -> Tensor:
         """Do one step.
@@ -147,7 +184,7 @@ class CompiledStep:
         x, y = _plain(x), _plain(y)
         if on_device(flat(x)[0]):
             return self._on_gpu(x, y)
-        signature = _kind(x), _kind(y)
+        signature = _kind(x), _kind(y), self._clippings
         known = self._known.get(signature, 0)
         if isinstance(known, StepPlan):
             problem = known.stale()
@@ -211,8 +248,7 @@ class CompiledStep:
         """Do one step without recording or replaying it; see `__call__`."""
         outputs = self.model(x)
         loss, outputs = with_extras(self._loss(outputs, y), outputs)
-        self.optimizer.zero_grad()
-        loss.backward()
+        self._backward(loss)
         self.optimizer.step()
         self.outputs = arrays_of(outputs)
         return loss.detach()
@@ -253,8 +289,7 @@ class CompiledStep:
             with watching() as watch:
                 outputs = self.model(x)
                 loss, outputs = with_extras(self._loss(outputs, y), outputs)
-                self.optimizer.zero_grad()
-                loss.backward()
+                self._backward(loss)
                 updates = self.optimizer.planned_updates()
                 self.optimizer.apply_updates(updates)
         except BaseException:

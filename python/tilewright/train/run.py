@@ -17,6 +17,7 @@ from tilewright.nn import Module
 from tilewright.nn.module import device_of
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks.callback import Callback
+from tilewright.train.callbacks.gradient_clipping import GradientClipping
 from tilewright.train.history import History
 from tilewright.train.interrupt import StopRequest, stop_on_interrupt
 from tilewright.train.losses import arrays_of, value_of
@@ -233,9 +234,13 @@ class Run:
     def _step(self) -> Callable[[Any, Any], tuple[float, Any]]:
         """A step of training, open to callbacks only where one looks at gradients."""
         looking = self._overriding("on_gradients")
-        if looking:
-            return functools.partial(self._open_step, looking)
-        return self.trainer.train_batch
+        if not looking:
+            return self.trainer.train_batch
+        # What only limits the gradients is part of a step that may be replayed.
+        clips = [each for each in looking if type(each) is GradientClipping]
+        if len(clips) == len(looking):
+            return functools.partial(self._clipped_step, clips)
+        return functools.partial(self._open_step, looking)
 
     def single_step(self, x: Any, y: Any) -> dict[str, float]:
         """One step by itself, with the callbacks' turns at it.
@@ -255,6 +260,14 @@ class Run:
         for callback in self.callbacks:
             callback.on_batch_end(self)
         return means.result()
+
+    def _clipped_step(
+        self, callbacks: list[GradientClipping], x: Any, y: Any
+    ) -> tuple[float, Any]:
+        """One step, with limits on the gradients."""
+        self.inputs = x, y
+        clippings = tuple([callback.clipping for callback in callbacks])
+        return self.trainer.clipped_batch(x, y, clippings)
 
     def _open_step(
         self, callbacks: list[Callback], x: Any, y: Any

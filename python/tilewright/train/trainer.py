@@ -17,6 +17,7 @@ from tilewright.nn.fusion import is_own
 from tilewright.nn.module import Structure, device_of
 from tilewright.nn.regularization import regularized
 from tilewright.optim import Optimizer
+from tilewright.optim.clipping import Clipping
 from tilewright.train.callbacks import Callback, Checkpoint, Progress
 from tilewright.train.compiled_step import CompiledStep
 from tilewright.train.evaluating import evaluating
@@ -331,7 +332,27 @@ class Trainer:
             What the model returned, before its weights were changed; the next step
             overwrites it.
         """
+        return self.clipped_batch(x, y, ())
+
+    def clipped_batch(
+        self, x: Any, y: Any, clippings: tuple[Clipping, ...]
+    ) -> tuple[float, Any]:
+        """One step of training, with limits on the gradients.
+
+        Parameters
+        ----------
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
+        clippings : tuple of Clipping
+            Applied in this order, to the gradients of the model's parameters.
+
+        Returns
+        -------
+        loss : float
+        outputs : ndarray, shape (N, ...), or tuple of ndarray
+            As `train_batch` returns them.
+        """
         x = self.prepare(x, True)
+        self._step.clippings = clippings
         number, compiles = self._compiles
         if number != Structure.number:
             compiles = self._own_loss and all(map(is_own, self.model.modules()))

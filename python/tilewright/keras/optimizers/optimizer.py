@@ -96,7 +96,7 @@ class Optimizer:
         """What a run needs for the schedule and the limits on gradients."""
         found: list[Callback] = [_Steps(self)]
         if self.clipnorm is not None:
-            found.append(_ClipEach(self.clipnorm))
+            found.append(GradientClipping(self.clipnorm, each=True))
         if self.clipvalue is not None or self.global_clipnorm is not None:
             found.append(GradientClipping(self.global_clipnorm, self.clipvalue))
         return found
@@ -152,19 +152,6 @@ class _Steps(Callback):
         optimizer.iterations += 1
         if callable(optimizer.learning_rate) and optimizer.native is not None:
             set_rate(optimizer.native, optimizer.rate())
-
-
-class _ClipEach(Callback):
-    """Limits the norm of each weight's gradient by itself."""
-
-    def __init__(self, norm: float) -> None:
-        self._norm = norm
-
-    def on_gradients(self, run: Run) -> bool | None:
-        """Clip."""
-        for parameter in run.model.parameters():
-            optim.clip_grad_norm_(parameter, self._norm)
-        return None
 
 
 class SGD(Optimizer):

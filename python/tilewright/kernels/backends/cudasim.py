@@ -90,3 +90,5 @@ arithmetic = functions.arithmetic
 copy = functions.copy
 concatenate = functions.concatenate
 elementwise_loss = functions.elementwise_loss
+clip_by_norm = functions.clip_by_norm
+clip_by_value = functions.clip_by_value

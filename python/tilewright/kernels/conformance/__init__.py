@@ -27,6 +27,7 @@ FAMILIES = (
     "sgd",
     "elementwise",
     "elementwise_loss",
+    "gradient_clipping",
 )
 
 

@@ -67,6 +67,9 @@ TOLERANCES = {
     "concatenate": 0.0,
     # A logarithm, and a sum of losses.
     "elementwise_loss": 1e-6,
+    # Two roundings, and none.
+    "clip_by_norm": 2e-7,
+    "clip_by_value": 1e-7,
 }
 
 

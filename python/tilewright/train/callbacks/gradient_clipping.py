@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tilewright.optim import clip_grad_norm_, clip_grad_value_
+from tilewright.optim.clipping import Clipping
 from tilewright.train.callbacks.callback import Callback
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class GradientClipping(Callback):
         The largest norm of all gradients together.
     value : float, optional
         The largest magnitude of an element, before the norm is taken.
+    each : bool, default False
+        Limit the norm of each parameter's gradient by itself.
 
     Raises
     ------
@@ -41,17 +43,25 @@ class GradientClipping(Callback):
     True
     """
 
-    def __init__(self, norm: float | None = None, value: float | None = None) -> None:
+    def __init__(
+        self,
+        norm: float | None = None,
+        value: float | None = None,
+        *,
+        each: bool = False,
+    ) -> None:
         if norm is None and value is None:
             raise ValueError("GradientClipping: norm or value must be given")
         self.norm = norm
         self.value = value
+        self.each = each
+
+    @property
+    def clipping(self) -> Clipping:
+        """What is done at each step."""
+        return Clipping(self.norm, self.value, self.each)
 
     def on_gradients(self, run: Run) -> bool | None:
         """Clip."""
-        parameters = list(run.model.parameters())
-        if self.value is not None:
-            clip_grad_value_(parameters, self.value)
-        if self.norm is not None:
-            clip_grad_norm_(parameters, self.norm)
+        self.clipping.apply(run.model.parameters())
         return None

@@ -46,6 +46,12 @@ from tilewright.kernels.backends.cpu.elementwise_loss import (
 )
 from tilewright.kernels.backends.cpu.gemm import gemm as gemm
 from tilewright.kernels.backends.cpu.gemm import quick_gemm
+from tilewright.kernels.backends.cpu.gradient_clipping import (
+    clip_by_norm as clip_by_norm,
+)
+from tilewright.kernels.backends.cpu.gradient_clipping import (
+    clip_by_value as clip_by_value,
+)
 from tilewright.kernels.backends.cpu.linear_softmax_cross_entropy import (
     linear_softmax_cross_entropy as linear_softmax_cross_entropy,
 )

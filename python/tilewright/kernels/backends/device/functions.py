@@ -7,6 +7,7 @@ from tilewright.kernels.backends.device.batch_norm import BatchNorm
 from tilewright.kernels.backends.device.conv2d_max_pool2d import Conv2dMaxPool2d
 from tilewright.kernels.backends.device.elementwise_loss import ElementwiseLoss
 from tilewright.kernels.backends.device.gemm import Gemm
+from tilewright.kernels.backends.device.gradient_clipping import GradientClipping
 from tilewright.kernels.backends.device.linear_softmax_cross_entropy import (
     LinearSoftmaxCrossEntropy,
 )
@@ -24,6 +25,7 @@ class DeviceFunctions(
     SoftmaxCrossEntropy,
     LinearSoftmaxCrossEntropy,
     ElementwiseLoss,
+    GradientClipping,
     Adam,
     Sgd,
     Roofline,

@@ -44,6 +44,12 @@ from tilewright.kernels.backends.numpy.elementwise_loss import (
     elementwise_loss as elementwise_loss,
 )
 from tilewright.kernels.backends.numpy.gemm import gemm as gemm
+from tilewright.kernels.backends.numpy.gradient_clipping import (
+    clip_by_norm as clip_by_norm,
+)
+from tilewright.kernels.backends.numpy.gradient_clipping import (
+    clip_by_value as clip_by_value,
+)
 from tilewright.kernels.backends.numpy.linear_softmax_cross_entropy import (
     linear_softmax_cross_entropy as linear_softmax_cross_entropy,
 )
