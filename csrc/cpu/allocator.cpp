@@ -68,16 +68,51 @@ Header* from_system(size_t bytes) {
 struct Cache {
   std::mutex mutex;
   Header* free[kClasses] = {};
+  uint64_t last_used[kClasses] = {};  // when a block of the class came or went
+  uint64_t now = 0;
   size_t in_use = 0, peak = 0, cached = 0;
   uint64_t system_allocations = 0;
 
+  // A block of the class, else of the next larger ones, up to twice its size.
+  Header* take(int size_class) {
+    const int end = std::min(size_class + kClassesPerDoubling, kClasses);
+    for (int c = size_class; c < end; c++)
+      if (free[c]) return pop(c);
+    return nullptr;
+  }
+
+  void put(Header* block) {
+    const int c = block->size_class;
+    block->next = free[c];
+    free[c] = block;
+    last_used[c] = ++now;
+    cached += block->bytes;
+  }
+
+  // Gives back what has not been used for longest, so that what a program did
+  // before leaves room for what it does now.
+  void trim() {
+    const size_t most = std::max(kCacheFloor, peak);
+    while (cached > most) {
+      int oldest = -1;
+      for (int c = 0; c < kClasses; c++)
+        if (free[c] && (oldest < 0 || last_used[c] < last_used[oldest]))
+          oldest = c;
+      std::free(pop(oldest));
+    }
+  }
+
   void drop() {
-    for (Header*& head : free)
-      while (Header* block = head) {
-        head = block->next;
-        std::free(block);
-      }
-    cached = 0;
+    for (int c = 0; c < kClasses; c++)
+      while (free[c]) std::free(pop(c));
+  }
+
+ private:
+  Header* pop(int size_class) {
+    Header* block = free[size_class];
+    free[size_class] = block->next;
+    cached -= block->bytes;
+    return block;
   }
 };
 
@@ -102,11 +137,8 @@ void* allocate(size_t bytes) {
   const size_t block_bytes =
       kCaching ? bytes_of_class(size_class) : bytes + kAlignment;
   std::lock_guard<std::mutex> lock(c.mutex);
-  Header* block = c.free[size_class];
-  if (block) {
-    c.free[size_class] = block->next;
-    c.cached -= block_bytes;
-  } else {
+  Header* block = c.take(size_class);
+  if (!block) {
     block = from_system(block_bytes);
     if (!block) {  // the cache may hold what is missing
       c.drop();
@@ -114,10 +146,11 @@ void* allocate(size_t bytes) {
     }
     if (!block) throw std::bad_alloc();
     c.system_allocations++;
+    block->bytes = block_bytes;
+    block->size_class = size_class;
   }
-  block->bytes = block_bytes;
-  block->size_class = size_class;
-  c.in_use += block_bytes;
+  c.last_used[block->size_class] = ++c.now;
+  c.in_use += block->bytes;
   c.peak = std::max(c.peak, c.in_use);
   return reinterpret_cast<char*>(block) + kAlignment;
 }
@@ -129,13 +162,9 @@ void deallocate(void* memory) noexcept {
   Cache& c = cache();
   std::lock_guard<std::mutex> lock(c.mutex);
   c.in_use -= block->bytes;
-  if (!kCaching || c.cached + block->bytes > std::max(kCacheFloor, c.peak)) {
-    std::free(block);
-    return;
-  }
-  block->next = c.free[block->size_class];
-  c.free[block->size_class] = block;
-  c.cached += block->bytes;
+  if (!kCaching) return std::free(block);
+  c.put(block);
+  c.trim();
 }
 
 void release_cached_memory() noexcept {

@@ -65,6 +65,32 @@ def test_a_freed_block_is_handed_out_again(cpu) -> None:
     assert len({array.ctypes.data for array in arrays}) == 3
 
 
+def test_a_block_serves_a_smaller_array_too(cpu) -> None:
+    cpu.release_cached_memory()
+    del (large := [cpu.empty((1000, 1000))])[0]
+    asked = cpu.allocator_stats()["system_allocations"]
+    smaller = cpu.empty((1000, 700))
+    assert cpu.allocator_stats()["system_allocations"] == asked
+    much_smaller = cpu.empty((1000, 100))
+    assert cpu.allocator_stats()["system_allocations"] == asked + 1
+    assert large == [] and smaller.size > much_smaller.size
+
+
+def test_what_ran_before_leaves_room_for_what_runs_now(cpu) -> None:
+    """Blocks of sizes no longer asked for do not keep new ones out of the cache."""
+    cpu.release_cached_memory()
+    for megabytes in range(200, 20, -10):  # none serves a larger one after it
+        cpu.empty((megabytes, 1 << 18))
+    held = cpu.empty((16, 1 << 18))  # the only one that could serve a smaller one
+    asked = []
+    for _ in range(5):
+        cpu.empty((12, 1 << 18))
+        asked.append(cpu.allocator_stats()["system_allocations"])
+    assert held.size and len(set(asked)) == 1, asked
+    limit = 256 << 20
+    assert cpu.allocator_stats()["bytes_cached"] <= max(limit, 201 << 20)
+
+
 def test_release_empties_the_cache(cpu) -> None:
     kept = cpu.empty((64, 64))
     kept[:] = 1
