@@ -118,7 +118,7 @@ void run_pointwise(const ConvBackwardWeight& problem, const MicroKernels& mk) {
 
 const char* slower_pointwise(const ConvBackwardWeight& b) {
   const ConvShape& d = b.shape;
-  return 32 * (d.c + d.k) <= d.c * d.k ? nullptr
+  return 60 * (d.c + d.k) <= d.c * d.k ? nullptr
                                        : "too few channels for the copies";
 }
 
