@@ -222,6 +222,34 @@ def test_compiled_steps(cupy: ModuleType, name: str) -> None:
         assert "RMSprop.step cannot be part of a CUDA graph" in str(step.reason)
 
 
+def test_compiled_step_captures_limits_on_gradients(cupy: Any) -> None:
+    """The norm stays on the GPU; other limits are a graph of their own."""
+    weights: dict[bool, list[np.ndarray]] = {}
+    for compiled in (False, True):
+        steps = Steps(CAPTURED["adam"])
+        step = tw.compile_step(
+            steps.model,
+            "cross_entropy",
+            steps.optimizer,
+            clip_norm=0.05,
+            clip_value=0.01,
+        )
+        do = step if compiled else step.eager
+        for x, y in data.DataLoader(rows(), 8, device="cuda"):
+            do(x, y)
+        if compiled:
+            assert step.reason is None
+        step.clippings = ()
+        for x, y in data.DataLoader(rows(), 8, device="cuda"):
+            do(x, y)
+        weights[compiled] = [
+            cupy.asnumpy(each.data) for each in steps.model.parameters()
+        ]
+    assert step.reason is None
+    for got, wanted in zip(weights[True], weights[False], strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
 def test_examples() -> None:
     for module in (availability, graphs):
         result = doctest.testmod(module)

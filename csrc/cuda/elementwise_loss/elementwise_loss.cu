@@ -24,6 +24,14 @@ __device__ __forceinline__ float at_least(float least, float v) {
   return v < least ? least : v;
 }
 
+// log(1 + x) for -1 <= x <= 1; NaN below.
+__device__ __forceinline__ float log_of_one_and(float x) {
+  // What 1 + x loses in rounding is put back, to first order.
+  const float sum = 1 + x;
+  const float lost = sum == 0 ? 0 : (x - (sum - 1)) / sum;
+  return logf(sum) + lost;
+}
+
 __device__ __forceinline__ LossOf huber(float d, float delta) {
   const float size = fabsf(d);
   if (size <= delta) return {0.5f * d * d, d};
@@ -35,7 +43,7 @@ __device__ __forceinline__ LossOf huber(float d, float delta) {
 
 __device__ __forceinline__ LossOf binary_cross_entropy(float x, float t) {
   const float yes = at_least(kLeastLogarithm, logf(x));
-  const float no = at_least(kLeastLogarithm, log1pf(-x));
+  const float no = at_least(kLeastLogarithm, log_of_one_and(-x));
   return {(t - 1) * no - t * yes,
           (x - t) / at_least(kLeastVariance, x * (1 - x))};
 }
@@ -43,7 +51,7 @@ __device__ __forceinline__ LossOf binary_cross_entropy(float x, float t) {
 __device__ __forceinline__ LossOf with_logits(float x, float t) {
   const float e = expf(-fabsf(x));
   // The two large terms first: what is left of them may be small.
-  const float loss = (at_least(0, x) - x * t) + log1pf(e);
+  const float loss = (at_least(0, x) - x * t) + log_of_one_and(e);
   // sigmoid(x) - t, without the digits that this loses where both are near 1.
   const float yes = x < 0 ? e : 1, no = x < 0 ? 1 : e;
   return {loss, ((1 - t) * yes - t * no) / (1 + e)};

@@ -89,17 +89,14 @@ def elementwise_loss(
     backend = dispatch.for_array(op, x)
     loss, dx = backend.elementwise_loss(x, target, kind, reduction, float(delta))
     # What is no probability has the loss NaN: a look at x is worth it then alone.
-    if (
-        kind == "binary_cross_entropy"
-        and not on_device(x)
-        and np.isnan(loss).any()
-        and x.size
-    ):
+    if kind == "binary_cross_entropy" and not on_device(x) and np.isnan(loss).any():
         _expect_probabilities(kind, x)
     return loss, dx
 
 
 def _expect_probabilities(kind: str, x: Array) -> None:
+    if not x.size:
+        return
     least, most = np.fmin.reduce(x, None), np.fmax.reduce(x, None)
     if least < 0 or most > 1:
         raise ValueError(

@@ -43,7 +43,7 @@ def clip_by_norm(grads: Sequence[FloatArray], *, max_norm: float) -> float | Arr
     --------
     >>> import numpy as np
     >>> grads = [np.array([3], np.float32), np.array([4], np.float32)]
-    >>> clip_by_norm(grads, max_norm=2.5), grads[1]
+    >>> clip_by_norm(grads, max_norm=2.5), grads[1].round(4)
     (5.0, array([2.], dtype=float32))
     """
     op = "clip_by_norm"

@@ -42,13 +42,13 @@ class _ElementwiseLoss(Function):
             x, target, kind, reduction=reduction, delta=delta
         )
         ctx.kind, ctx.mean = kind, reduction == "mean"
-        given = (x, target) if ctx.needs_input_grad[1] else ()
-        ctx.save_for_backward(dx, *given)
+        # The losses' slopes by the target are functions of x.
+        ctx.save_for_backward(dx, x if ctx.needs_input_grad[1] else None)
         return loss
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Gradients:
-        dx, *given = ctx.saved
+        dx, x = ctx.saved
         # Of a loss that backward starts from: the common case, and no pass at all.
         if dy.ndim or not is_one(dy):
             dx = combine("multiply", dx, dy)
@@ -59,13 +59,13 @@ class _ElementwiseLoss(Function):
         elif not ctx.kind.startswith("binary"):  # a function of x - target
             dtarget = combine("multiply", dx, dx.dtype.type(-1))
         else:
-            dtarget = combine("multiply", _target_slopes(ctx.kind, *given), dy)
+            dtarget = combine("multiply", _target_slopes(ctx.kind, x), dy)
             if ctx.mean:
                 dtarget = combine("divide", dtarget, dx.dtype.type(dx.size))
         return dx if needs_x else None, dtarget
 
 
-def _target_slopes(kind: str, x: Array, target: Array) -> Array:
+def _target_slopes(kind: str, x: Array) -> Array:
     """The derivatives of elements' binary cross-entropies by their targets."""
     if kind == "binary_cross_entropy_with_logits":
         return combine("multiply", x, x.dtype.type(-1))
