@@ -21,6 +21,7 @@ FAMILIES = (
     "softmax_cross_entropy",
     "adam",
     "sgd",
+    "rmsprop",
     "elementwise",
     "elementwise_loss",
     "gradient_clipping",

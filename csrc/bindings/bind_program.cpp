@@ -161,6 +161,23 @@ void bind_program(py::module_& m) {
           },
           arg("index"), arg("lr"), arg("momentum"), arg("weight_decay"))
       .def(
+          "set_rmsprop",
+          [](Replay& r, int index, double lr, double alpha, double eps,
+             double weight_decay, double momentum) {
+            r.program->set_rmsprop(
+                index, rmsprop_coefficients(lr, alpha, eps, weight_decay,
+                                            momentum, false));
+          },
+          arg("index"), arg("lr"), arg("alpha"), arg("eps"),
+          arg("weight_decay"), arg("momentum"))
+      .def(
+          "set_adagrad",
+          [](Replay& r, int index, double lr, double eps, double weight_decay) {
+            r.program->set_rmsprop(
+                index, adagrad_coefficients(lr, eps, weight_decay, false));
+          },
+          arg("index"), arg("lr"), arg("eps"), arg("weight_decay"))
+      .def(
           "set_dropout",
           [](Replay& r, int index, uint64_t seed, uint64_t offset) {
             r.program->set_dropout(index, seed, offset);

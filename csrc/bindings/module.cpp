@@ -12,6 +12,7 @@ PYBIND11_MODULE(_cpu, m) {
   tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_adam(m);
   tw::bindings::bind_sgd(m);
+  tw::bindings::bind_rmsprop(m);
   tw::bindings::bind_elementwise(m);
   tw::bindings::bind_elementwise_loss(m);
   tw::bindings::bind_gradient_clipping(m);

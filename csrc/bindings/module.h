@@ -13,6 +13,7 @@ void bind_softmax_cross_entropy(pybind11::module_& m);
 void bind_batch_norm(pybind11::module_& m);
 void bind_adam(pybind11::module_& m);
 void bind_sgd(pybind11::module_& m);
+void bind_rmsprop(pybind11::module_& m);
 void bind_elementwise(pybind11::module_& m);
 void bind_elementwise_loss(pybind11::module_& m);
 void bind_gradient_clipping(pybind11::module_& m);

@@ -156,6 +156,13 @@ void Program::set_sgd(int index, double lr, double momentum,
   p.lr = lr, p.momentum = momentum, p.weight_decay = weight_decay;
 }
 
+void Program::set_rmsprop(int index, const RmspropCoefficients& coefficients) {
+  auto& c = nth<RmspropStep>(index).coefficients;
+  const bool eps_in_root = c.eps_in_root;
+  c = coefficients;
+  c.eps_in_root = eps_in_root;
+}
+
 void Program::set_dropout(int index, uint64_t seed, uint64_t offset) {
   auto& p = nth<Dropout>(index);
   p.seed = seed, p.offset = offset;

@@ -50,6 +50,8 @@ class Program {
   void set_adam(int index, int64_t step, double lr, double beta1, double beta2,
                 double eps, double weight_decay);
   void set_sgd(int index, double lr, double momentum, double weight_decay);
+  // All coefficients but where eps is added.
+  void set_rmsprop(int index, const RmspropCoefficients& coefficients);
   void set_dropout(int index, uint64_t seed, uint64_t offset);
 
   std::vector<Dropout> dropouts() const;

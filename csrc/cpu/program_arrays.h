@@ -12,6 +12,7 @@
 #include "cpu/gemm.h"
 #include "cpu/gradient_clipping.h"
 #include "cpu/pool2d.h"
+#include "cpu/rmsprop.h"
 #include "cpu/sgd.h"
 #include "cpu/softmax_cross_entropy.h"
 #include "cpu/strided_copy.h"
@@ -104,6 +105,11 @@ inline void visit_arrays(AdamStep& p, const ArrayVisit& visit) {
 inline void visit_arrays(SgdStep& p, const ArrayVisit& visit) {
   for (SgdTensor& t : p.tensors)
     visit_pointers(visit, t.param, t.grad, t.momentum_buffer);
+}
+inline void visit_arrays(RmspropStep& p, const ArrayVisit& visit) {
+  for (RmspropTensor& t : p.tensors)
+    visit_pointers(visit, t.param, t.grad, t.square_avg, t.grad_avg,
+                   t.momentum_buffer);
 }
 
 template <class Problem>

@@ -46,7 +46,7 @@ def test_the_page_is_of_these_figures(model: ModuleType, figures: dict) -> None:
 
 def test_every_case_is_there(model: ModuleType) -> None:
     text = (model.FOLDER / "expected.md").read_text()
-    rows = re.findall(r"^\| (\(.+|Adam.+|SGD.+|Nesterov.+?)$", text, re.MULTILINE)
+    rows = re.findall(r"^\| (?!case )", text, re.MULTILINE)
     assert len(rows) == len(model.cases())
     names = {case.name for case, _ in model.cases()}
     for name in ("gemm", "conv2d", "pool2d", "adam", "elementwise"):

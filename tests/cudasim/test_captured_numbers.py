@@ -65,6 +65,22 @@ def test_sgd(extension: ModuleType, nesterov: bool) -> None:
     assert same(plain, recorded) and not same(plain, lists(3))
 
 
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_rmsprop_and_adagrad(extension: ModuleType, kept: int) -> None:
+    for numbers in (
+        extension.rmsprop_coefficients(0.1, 0.9, 1e-3, 0.01, 0.5, True),
+        extension.adagrad_coefficients(0.1, 1e-3, 0.01, False),
+    ):
+        plain, recorded = lists(2 + kept), lists(2 + kept)
+        others = [None] * (3 - kept)
+        extension.rmsprop_step(list(SIZES), *memories(plain), *others, numbers, 0)
+        place = memory(in_memory(numbers))
+        extension.rmsprop_step_from(list(SIZES), *memories(recorded), *others, place, 0)
+        assert same(plain, recorded) and not same(plain, lists(2 + kept))
+    with pytest.raises(ValueError, match="rmsprop_step: wrong coefficients"):
+        extension.rmsprop_step([], [], [], [], None, None, b"short", 0)
+
+
 @pytest.mark.parametrize("size", SIZES[1:])
 def test_dropout(extension: ModuleType, size: int) -> None:
     seed, offset = 2**63 + 7, 2**64 - 3

@@ -73,8 +73,8 @@ CASES = {
             optimizers.schedules.ExponentialDecay(0.01, 3, 0.9)
         ),
     ),
-    "rmsprop": Replayed(False, optimizer="rmsprop"),
-    "adagrad": Replayed(False, optimizer="adagrad"),
+    "rmsprop": Replayed(True, optimizer="rmsprop"),
+    "adagrad": Replayed(True, optimizer="adagrad"),
     "clipping each": Replayed(
         True, optimizer=lambda: optimizers.SGD(0.1, clipnorm=0.1)
     ),

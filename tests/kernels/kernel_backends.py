@@ -68,6 +68,7 @@ def relative_error(got: Array, expected: Array) -> float:
 def algorithm_list(function: str) -> str:
     """The list of algorithms that a kernel takes its own from."""
     others = {
+        "adagrad_step": "rmsprop_step",
         "axis_sum": "bias_gradient",
         "concatenate": "copy",
         "linear_softmax_cross_entropy": "softmax_cross_entropy",

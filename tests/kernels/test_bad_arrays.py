@@ -104,7 +104,10 @@ CALLS: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, Any]]] = {
     "elementwise_loss": ({"x": (3, 4), "target": (3, 4)}, {"kind": "huber"}),
 }
 # What takes lists, or numbers for arrays, has tests of its own.
-OTHERS = {"adam_step", "sgd_step", "arithmetic", "concatenate"}
+OTHERS = {
+    *("adam_step", "sgd_step", "rmsprop_step", "adagrad_step"),
+    *("arithmetic", "concatenate"),
+}
 OTHERS |= {"clip_by_norm", "clip_by_value"}
 ARRAYS = [
     (function, name) for function, (shapes, _) in CALLS.items() for name in shapes

@@ -15,10 +15,14 @@ from tilewright import kernels
 LISTS = {
     "adam_step": ("params", "grads", "exp_avg", "exp_avg_sq"),
     "sgd_step": ("params", "grads", "momentum_buffers"),
+    "rmsprop_step": ("params", "grads", "square_avg", "grad_avg", "momentum_buffers"),
+    "adagrad_step": ("params", "grads", "sums"),
 }
 OPTIONS = {
     "adam_step": {"step": 1, "lr": 0.1},
     "sgd_step": {"lr": 0.1, "momentum": 0.9},
+    "rmsprop_step": {"lr": 0.1, "momentum": 0.9},
+    "adagrad_step": {"lr": 0.1},
 }
 PLACES = [(function, name) for function, names in LISTS.items() for name in names]
 SHAPES = ((3, 4), (5,), (2, 2))

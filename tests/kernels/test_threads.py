@@ -137,6 +137,9 @@ def optimizers() -> Results:
     arrays[3] = [np.abs(array) for array in arrays[3]]
     kernels.adam_step(*arrays, step=2, lr=0.1, weight_decay=0.01)
     kernels.sgd_step(*arrays[:3], lr=0.1, momentum=0.9, nesterov=True)
+    p, g, a, s = arrays
+    kernels.rmsprop_step(p, g, s, a, lr=0.1, eps=1.0)
+    kernels.adagrad_step(p, g, s, lr=0.1)
     return tuple(array for group in arrays for array in group)
 
 

@@ -10,6 +10,7 @@ import tilewright as tw
 from tilewright import data, nn, optim
 from tilewright.kernels import dispatch
 from tilewright.models import mnist_cnn
+from tilewright.optim.composed import ComposedOptimizer
 
 pytestmark = pytest.mark.skipif(
     dispatch.unavailable_reason("cpu") is not None,
@@ -61,6 +62,16 @@ def sgd(model):
     return optim.SGD(model.parameters(), lr=0.1, weight_decay=0.01)
 
 
+def rmsprop(model):
+    first, *rest = model.parameters()
+    groups = [{"params": [first], "momentum": 0.5, "centered": True}, {"params": rest}]
+    return optim.RMSprop(groups, lr=0.01, weight_decay=0.01)
+
+
+def adagrad(model):
+    return optim.Adagrad(model.parameters(), lr=0.05, lr_decay=0.1)
+
+
 CASES = {
     "perceptron adam": (perceptron, adam),
     "dropout nesterov": (
@@ -69,6 +80,8 @@ CASES = {
     ),
     "pooled adamw groups": (pooled, in_groups),
     "overlapping sgd": (overlapping, sgd),
+    "perceptron rmsprop": (perceptron, rmsprop),
+    "pooled adagrad": (pooled, adagrad),
 }
 
 
@@ -214,11 +227,24 @@ def test_momentum_may_change():
     assert found == run(False)[0]
 
 
+class SignDescent(ComposedOptimizer):
+    """A user's own."""
+
+    def state_names(self, group):
+        return ()
+
+    def check_options(self, group):
+        pass
+
+    def move(self, group, step, param, grad):
+        param -= group["lr"] * np.sign(grad)
+
+
 def test_optimizers_without_a_kernel_are_run():
     def run(compiled):
         tw.manual_seed(0)
         model = perceptron()
-        optimizer = optim.RMSprop(model.parameters(), lr=0.01)
+        optimizer = SignDescent(model.parameters(), {"lr": 0.01})
         step = tw.compile_step(model, "cross_entropy", optimizer)
         found = []
         for x, y in batches():
@@ -227,7 +253,7 @@ def test_optimizers_without_a_kernel_are_run():
         return found, step.reason
 
     found, reason = run(True)
-    assert reason == "RMSprop is not one of the kernels"
+    assert reason == "SignDescent is not one of the kernels"
     assert found == run(False)[0]
 
 

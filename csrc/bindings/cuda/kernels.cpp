@@ -10,7 +10,7 @@ namespace py = pybind11;
 
 // Raised with every change of the functions or of their arguments, in step with
 // python/tilewright/kernels/cuda_extension.py.
-constexpr int kAbi = 5;
+constexpr int kAbi = 6;
 
 // What a kernel does wrong is tilewright's error, not the caller's.
 void translate(std::exception_ptr pointer) {
@@ -37,6 +37,7 @@ void bind_kernels(py::module_& m) {
   bind_softmax_cross_entropy(m);
   bind_adam(m);
   bind_sgd(m);
+  bind_rmsprop(m);
   bind_elementwise(m);
   bind_elementwise_loss(m);
   bind_gradient_clipping(m);

@@ -68,6 +68,8 @@ from tilewright.kernels.pool2d import (
 )
 from tilewright.kernels.pool2d import max_pool2d as max_pool2d
 from tilewright.kernels.pool2d import max_pool2d_backward as max_pool2d_backward
+from tilewright.kernels.rmsprop import adagrad_step as adagrad_step
+from tilewright.kernels.rmsprop import rmsprop_step as rmsprop_step
 from tilewright.kernels.sgd import sgd_step as sgd_step
 from tilewright.kernels.shapes import no_gradient as no_gradient
 from tilewright.kernels.softmax_cross_entropy import log_softmax as log_softmax

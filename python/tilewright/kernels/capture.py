@@ -146,7 +146,7 @@ class Capture:
         make
             From `free` and `fixed` to the bytes that it reads.
         free
-            What :meth:`set_adam` or :meth:`set_sgd` gives anew.
+            What :meth:`set_adam`, :meth:`set_sgd` and the like give anew.
         fixed
             What stays.
         """
@@ -181,6 +181,24 @@ class Capture:
     ) -> None:
         """Set the numbers of a call of ``sgd_step`` for the next run."""
         self._set("sgd_step", index, (lr, momentum, weight_decay))
+
+    def set_rmsprop(
+        self,
+        index: int,
+        lr: float,
+        alpha: float,
+        eps: float,
+        weight_decay: float,
+        momentum: float,
+    ) -> None:
+        """Set the numbers of a call of ``rmsprop_step`` for the next run."""
+        self._set("rmsprop_step", index, (lr, alpha, eps, weight_decay, momentum))
+
+    def set_adagrad(
+        self, index: int, lr: float, eps: float, weight_decay: float
+    ) -> None:
+        """Set the numbers of a call of ``adagrad_step`` for the next run."""
+        self._set("adagrad_step", index, (lr, eps, weight_decay))
 
     # Running it.
 

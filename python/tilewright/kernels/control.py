@@ -36,6 +36,7 @@ LISTS = (
     "softmax_cross_entropy",
     "adam_step",
     "sgd_step",
+    "rmsprop_step",
     "activation",
     "activation_backward",
     "dropout",

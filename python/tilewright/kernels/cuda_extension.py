@@ -17,7 +17,7 @@ from typing import Any
 from tilewright import __version__
 from tilewright.extras import require
 
-ABI = 5  # as in csrc/bindings/cuda/kernels.cpp
+ABI = 6  # as in csrc/bindings/cuda/kernels.cpp
 # A developer's own build counts before a wheel.
 HOMES = ("tilewright._cuda", "tilewright_cuda._cuda")
 # CuPy has a package for each CUDA.

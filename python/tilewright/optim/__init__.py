@@ -6,8 +6,8 @@
     loss.backward()
     opt.step()
 
-Names and behaviour are PyTorch's, and so is the state dict. Adam and SGD run a kernel
-of their own; the others are composed of NumPy operations.
+Names and behaviour are PyTorch's, and so is the state dict. Each runs a kernel that
+moves all parameters in one call.
 """
 
 from tilewright.optim import lr_scheduler

@@ -6,25 +6,22 @@ Learning and Stochastic Optimization", JMLR 12, 2011.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tilewright import kernels
 from tilewright.kernels import checks
-from tilewright.optim.composed import ComposedOptimizer
-from tilewright.optim.optimizer import Group, Parameters
+from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
+    from tilewright.kernels.recording import Replay
 
 
-class Adagrad(ComposedOptimizer):
+class Adagrad(Optimizer):
     """Steps scaled by the sum of all squares of the gradient so far.
 
-    With s the sum and t the step::
-
-        s += g * g
-        p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps)
+    See :func:`tilewright.kernels.adagrad_step` for the formula; in step t the rate is
+    ``lr / (1 + (t - 1) * lr_decay)``.
 
     Parameters
     ----------
@@ -57,6 +54,10 @@ class Adagrad(ComposedOptimizer):
     >>> weight.data
     array([-0.5, -0.5], dtype=float32)
     """
+
+    kernel = "adagrad_step"
+    recorded_options = ("lr", "lr_decay", "weight_decay", "eps")
+    _eps_in_root: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -91,18 +92,27 @@ class Adagrad(ComposedOptimizer):
         for option in self.defaults:
             checks.number(name, option, group[option])
 
-    def move(
-        self, group: Group, step: int, param: Array, grad: Array, *state: Array
-    ) -> None:
-        """Move one parameter, in place."""
-        (total,) = state
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * param
-        total += grad * grad
-        rate = group["lr"] / (1 + (step - 1) * group["lr_decay"])
-        param -= rate * grad / self.divisor(group, total)
+    def run_kernel(self, update: Update) -> None:
+        """Move the parameters of an update."""
+        group = update.group
+        kernels.adagrad_step(
+            update.params,
+            update.grads,
+            update.states[0],
+            lr=_rate(group, update.step),
+            eps=group["eps"],
+            weight_decay=group["weight_decay"],
+            eps_in_root=self._eps_in_root,
+        )
 
-    def divisor(self, group: Group, total: Array) -> Array:
-        """The root of the sum of squares, kept away from 0."""
-        root: Array = np.sqrt(total) + group["eps"]
-        return root
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
+        """Put a group's options and the step's rate into a recorded call."""
+        rate = _rate(group, step)
+        replay.set_adagrad(index, rate, group["eps"], group["weight_decay"])
+
+
+def _rate(group: Group, step: int) -> float:
+    rate: float = group["lr"] / (1 + (step - 1) * group["lr_decay"])
+    return rate

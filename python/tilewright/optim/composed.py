@@ -1,4 +1,4 @@
-"""The base of optimizers that have no kernel of their own.
+"""The base of a user's own optimizers, which have no kernel.
 
 They are a few NumPy operations on each parameter. A step with one is no recording of
 kernels, so `compile_step` runs it as it is.

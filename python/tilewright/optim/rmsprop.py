@@ -7,27 +7,21 @@ Neural Networks", 2013, https://arxiv.org/abs/1308.0850 (the centred form).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from tilewright import kernels
 from tilewright.kernels import checks
-from tilewright.optim.composed import ComposedOptimizer
-from tilewright.optim.optimizer import Group, Parameters
+from tilewright.optim.optimizer import Group, Optimizer, Parameters, Update
 
-Array = NDArray[Any]
+if TYPE_CHECKING:
+    from tilewright.kernels.capture import Capture
+    from tilewright.kernels.recording import Replay
 
 
-class RMSprop(ComposedOptimizer):
+class RMSprop(Optimizer):
     """Steps scaled by a running mean of the gradient's square.
 
-    With s the mean of squares, a of gradients where `centered`, and b the momentum::
-
-        s = alpha * s + (1 - alpha) * g * g
-        d = g / (sqrt(s - a * a) + eps)
-        b = momentum * b + d
-        p -= lr * b
+    See :func:`tilewright.kernels.rmsprop_step` for the formula.
 
     Parameters
     ----------
@@ -63,6 +57,10 @@ class RMSprop(ComposedOptimizer):
     >>> weight.data.round(4)
     array([-1., -1.], dtype=float32)
     """
+
+    kernel = "rmsprop_step"
+    recorded_options = ("lr", "alpha", "eps", "weight_decay", "momentum")
+    _eps_in_root: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -101,30 +99,26 @@ class RMSprop(ComposedOptimizer):
         for option in ("alpha", "momentum"):
             checks.number(name, option, group[option], 0.0, 1.0, open_high=True)
 
-    def move(
-        self, group: Group, step: int, param: Array, grad: Array, *state: Array
-    ) -> None:
-        """Move one parameter, in place."""
-        alpha, kept = group["alpha"], iter(state)
-        if group["weight_decay"]:
-            grad = grad + group["weight_decay"] * param
-        square = next(kept)
-        square *= alpha
-        square += (1 - alpha) * grad * grad
-        buffer = next(kept) if group["momentum"] else None
-        scale = square
-        if group["centered"]:
-            mean = next(kept)
-            mean += (1 - alpha) * (grad - mean)
-            scale = square - mean * mean
-        direction = grad / self.divisor(group, scale)
-        if buffer is not None:
-            buffer *= group["momentum"]
-            buffer += direction
-            direction = buffer
-        param -= group["lr"] * direction
+    def run_kernel(self, update: Update) -> None:
+        """Move the parameters of an update."""
+        group = update.group
+        kept = dict(zip(self.state_names(group), update.states, strict=True))
+        kernels.rmsprop_step(
+            update.params,
+            update.grads,
+            kept["square_avg"],
+            kept.get("grad_avg"),
+            kept.get("momentum_buffer"),
+            lr=group["lr"],
+            alpha=group["alpha"],
+            eps=group["eps"],
+            weight_decay=group["weight_decay"],
+            momentum=group["momentum"],
+            eps_in_root=self._eps_in_root,
+        )
 
-    def divisor(self, group: Group, scale: Array) -> Array:
-        """The root of the mean square (or variance), kept away from 0."""
-        root: Array = np.sqrt(scale) + group["eps"]
-        return root
+    def set_recorded(
+        self, replay: Replay | Capture, index: int, group: Group, step: int
+    ) -> None:
+        """Put a group's options into a recorded call."""
+        replay.set_rmsprop(index, *(group[name] for name in self.recorded_options))

@@ -7,10 +7,7 @@ below the root (RMSprop, Adagrad).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from tilewright import optim
 from tilewright.optim.optimizer import Group, Update
@@ -18,8 +15,6 @@ from tilewright.optim.optimizer import Group, Update
 if TYPE_CHECKING:
     from tilewright.kernels.capture import Capture
     from tilewright.kernels.recording import Replay
-
-Array = NDArray[Any]
 
 
 class KerasAdam(optim.Adam):
@@ -45,19 +40,13 @@ class KerasAdamW(KerasAdam):
 class KerasRMSprop(optim.RMSprop):
     """RMSprop with epsilon below the root."""
 
-    def divisor(self, group: Group, scale: Array) -> Array:
-        """The root of the mean square."""
-        root: Array = np.sqrt(scale + group["eps"])
-        return root
+    _eps_in_root = True
 
 
 class KerasAdagrad(optim.Adagrad):
     """Adagrad with epsilon below the root."""
 
-    def divisor(self, group: Group, total: Array) -> Array:
-        """The root of the sum of squares."""
-        root: Array = np.sqrt(total + group["eps"])
-        return root
+    _eps_in_root = True
 
 
 def _shifted(group: Group, step: int) -> Group:

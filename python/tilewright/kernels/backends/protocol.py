@@ -265,6 +265,34 @@ class Backend(Protocol):
         /,
     ) -> None: ...
 
+    def rmsprop_step(
+        self,
+        params: list[Array],
+        grads: list[Array],
+        square_avg: list[Array],
+        grad_avg: list[Array] | None,
+        momentum_buffers: list[Array] | None,
+        lr: float,
+        alpha: float,
+        eps: float,
+        weight_decay: float,
+        momentum: float,
+        eps_in_root: bool,
+        /,
+    ) -> None: ...
+
+    def adagrad_step(
+        self,
+        params: list[Array],
+        grads: list[Array],
+        sums: list[Array],
+        lr: float,
+        eps: float,
+        weight_decay: float,
+        eps_in_root: bool,
+        /,
+    ) -> None: ...
+
     def activation(
         self, x: Array, kind: str, negative_slope: float, out: Array | None, /
     ) -> Array: ...

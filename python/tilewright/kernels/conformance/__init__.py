@@ -25,6 +25,7 @@ FAMILIES = (
     "softmax_cross_entropy",
     "adam",
     "sgd",
+    "rmsprop",
     "elementwise",
     "elementwise_loss",
     "gradient_clipping",

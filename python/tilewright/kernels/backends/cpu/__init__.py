@@ -63,6 +63,8 @@ from tilewright.kernels.backends.cpu.pool2d import max_pool2d as max_pool2d
 from tilewright.kernels.backends.cpu.pool2d import (
     max_pool2d_backward as max_pool2d_backward,
 )
+from tilewright.kernels.backends.cpu.rmsprop import adagrad_step as adagrad_step
+from tilewright.kernels.backends.cpu.rmsprop import rmsprop_step as rmsprop_step
 from tilewright.kernels.backends.cpu.sgd import sgd_step as sgd_step
 from tilewright.kernels.backends.cpu.softmax_cross_entropy import (
     log_softmax as log_softmax,

@@ -11,6 +11,7 @@ from tilewright.kernels.backends.device.gradient_clipping import GradientClippin
 from tilewright.kernels.backends.device.linear_softmax_cross_entropy import (
     LinearSoftmaxCrossEntropy,
 )
+from tilewright.kernels.backends.device.rmsprop import Rmsprop
 from tilewright.kernels.backends.device.roofline import Roofline
 from tilewright.kernels.backends.device.sgd import Sgd
 from tilewright.kernels.backends.device.softmax_cross_entropy import (
@@ -28,6 +29,7 @@ class DeviceFunctions(
     GradientClipping,
     Adam,
     Sgd,
+    Rmsprop,
     Roofline,
 ):
     """The functions of :class:`tilewright.kernels.backends.protocol.Backend`.

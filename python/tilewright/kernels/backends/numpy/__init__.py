@@ -61,6 +61,8 @@ from tilewright.kernels.backends.numpy.pool2d import max_pool2d as max_pool2d
 from tilewright.kernels.backends.numpy.pool2d import (
     max_pool2d_backward as max_pool2d_backward,
 )
+from tilewright.kernels.backends.numpy.rmsprop import adagrad_step as adagrad_step
+from tilewright.kernels.backends.numpy.rmsprop import rmsprop_step as rmsprop_step
 from tilewright.kernels.backends.numpy.sgd import sgd_step as sgd_step
 from tilewright.kernels.backends.numpy.softmax_cross_entropy import (
     log_softmax as log_softmax,
