@@ -2,8 +2,7 @@
 // test_planted_defects.py for which defect shows in which way.
 #include "cuda/device/memory.hpp"
 #include "cuda/device/ptx.hpp"
-#include "cuda/launch.hpp"
-#include "planted.h"
+#include "planted_launch.hpp"
 
 namespace planted {
 namespace {
@@ -266,57 +265,51 @@ __global__ void misaligned_copy(const float* in, float* out, int) {
 constexpr size_t kShared = sizeof(Shared);
 
 const Entry kEntries[] = {
-    {"reversed", reversed, kShared},
-    {"warp_exchange", warp_exchange, kShared},
-    {"shuffles", shuffles, 0},
-    {"integer_atomics", integer_atomics, 0},
-    {"copied", copied<0, true>, kShared},
-    {"multiply_tf32", multiply<false, false>, 0},
-    {"multiply_bf16", multiply<true, false>, 0},
-    {"rounded", rounded, 0},
-    {"load_matrices", load_matrices<false>, kShared},
-    {"load_matrices_transposed", load_matrices<true>, kShared},
-    {"transposed_with_conflicts", transposed<32>, kShared},
-    {"transposed_without_conflicts", transposed<33>, kShared},
-    {"neighbours", strided<1>, 0},
-    {"every_eighth", strided<8>, 0},
-    {"missing_barrier", missing_barrier, kShared},
-    {"missing_barrier_before_reuse", missing_barrier_before_reuse, kShared},
-    {"missing_warp_barrier", missing_warp_barrier, kShared},
-    {"divergent_barrier", divergent_barrier, 0},
-    {"barrier_of_some", barrier_of_some, 0},
-    {"shuffle_of_some", shuffle_of_some, 0},
-    {"shuffle_from_outside", shuffle_from_outside, 0},
-    {"divergent_shuffle", divergent_shuffle, 0},
-    {"uninitialised_shared", uninitialised_shared, kShared},
-    {"write_beyond", write_beyond, 0},
-    {"read_beyond", read_beyond, 0},
-    {"shared_beyond", shared_beyond, kShared},
-    {"past_an_array", past_an_array, sizeof(TwoArrays)},
-    {"write_of_an_input", write_of_an_input, 0},
-    {"misaligned", misaligned, 0},
-    {"race_of_blocks", race_of_blocks, 0},
-    {"read_of_another_block", read_of_another_block, 0},
-    {"multiply_tf32_swapped", multiply<false, true>, 0},
-    {"multiply_bf16_swapped", multiply<true, true>, 0},
-    {"unrounded", unrounded, 0},
-    {"missing_wait", copied<2, true>, kShared},
-    {"missing_barrier_after_wait", copied<0, false>, kShared},
-    {"copies_left", copies_left, kShared},
-    {"misaligned_copy", misaligned_copy, kShared},
-    {"too_little_shared", reversed, 64},
+    {"reversed", start<reversed>, kShared},
+    {"warp_exchange", start<warp_exchange>, kShared},
+    {"shuffles", start<shuffles>, 0},
+    {"integer_atomics", start<integer_atomics>, 0},
+    {"copied", start<copied<0, true>>, kShared},
+    {"multiply_tf32", start<multiply<false, false>>, 0},
+    {"multiply_bf16", start<multiply<true, false>>, 0},
+    {"rounded", start<rounded>, 0},
+    {"load_matrices", start<load_matrices<false>>, kShared},
+    {"load_matrices_transposed", start<load_matrices<true>>, kShared},
+    {"transposed_with_conflicts", start<transposed<32>>, kShared},
+    {"transposed_without_conflicts", start<transposed<33>>, kShared},
+    {"neighbours", start<strided<1>>, 0},
+    {"every_eighth", start<strided<8>>, 0},
+    {"missing_barrier", start<missing_barrier>, kShared},
+    {"missing_barrier_before_reuse", start<missing_barrier_before_reuse>,
+     kShared},
+    {"missing_warp_barrier", start<missing_warp_barrier>, kShared},
+    {"divergent_barrier", start<divergent_barrier>, 0},
+    {"barrier_of_some", start<barrier_of_some>, 0},
+    {"shuffle_of_some", start<shuffle_of_some>, 0},
+    {"shuffle_from_outside", start<shuffle_from_outside>, 0},
+    {"divergent_shuffle", start<divergent_shuffle>, 0},
+    {"uninitialised_shared", start<uninitialised_shared>, kShared},
+    {"write_beyond", start<write_beyond>, 0},
+    {"read_beyond", start<read_beyond>, 0},
+    {"shared_beyond", start<shared_beyond>, kShared},
+    {"past_an_array", start<past_an_array>, sizeof(TwoArrays)},
+    {"write_of_an_input", start<write_of_an_input>, 0},
+    {"misaligned", start<misaligned>, 0},
+    {"race_of_blocks", start<race_of_blocks>, 0},
+    {"read_of_another_block", start<read_of_another_block>, 0},
+    {"multiply_tf32_swapped", start<multiply<false, true>>, 0},
+    {"multiply_bf16_swapped", start<multiply<true, true>>, 0},
+    {"unrounded", start<unrounded>, 0},
+    {"missing_wait", start<copied<2, true>>, kShared},
+    {"missing_barrier_after_wait", start<copied<0, false>>, kShared},
+    {"copies_left", start<copies_left>, kShared},
+    {"misaligned_copy", start<misaligned_copy>, kShared},
+    {"too_little_shared", start<reversed>, 64},
     {nullptr, nullptr, 0},
 };
 
 }  // namespace
 
 const Entry* entries() { return kEntries; }
-
-void run(const Entry& entry, int blocks, int threads, const float* in,
-         float* out, int n) {
-  launch(entry.name, entry.kernel, dim3(static_cast<unsigned>(blocks)),
-         dim3(static_cast<unsigned>(threads)), entry.shared_bytes, nullptr, in,
-         out, n);
-}
 
 }  // namespace planted
