@@ -34,6 +34,32 @@ __global__ void warp_exchange(const float* in, float* out, int) {
   out[t] = shared.x[t ^ 1];
 }
 
+// Across halves of a warp by __syncwarp of all, within one by that of its own;
+// and what a lane reads and then writes others have read before.
+__global__ void half_warp_exchange(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  __syncwarp();
+  const float across = shared.x[t ^ 16];
+  __syncwarp();
+  shared.x[t] += across;
+  __syncwarp(0xffffu << (t & 16));
+  out[t] = shared.x[t ^ 1];
+}
+
+// Lane 2 waits for lane 1 alone, which has waited for lane 0.
+__global__ void relayed(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x, lane = t % 32;
+  float got = 0;
+  if (lane == 0) shared.x[t] = in[t];
+  if (lane < 2) __syncwarp(0x3u);
+  if (lane == 1 || lane == 2) __syncwarp(0x6u);
+  if (lane == 2) got = shared.x[t - 2];
+  out[t] = got;
+}
+
 // Sum of each warp by shuffles, and what votes and the other shuffles say.
 __global__ void shuffles(const float* in, float* out, int n) {
   const int t = threadIdx.x, lane = t % 32;
@@ -158,6 +184,52 @@ __global__ void missing_warp_barrier(const float* in, float* out, int) {
   out[t] = shared.x[t ^ 1];
 }
 
+__global__ void warp_barrier_without_writer(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = 0;
+  __syncthreads();
+  shared.x[t] = in[t];
+  __syncwarp(0xffffu << (t & 16));
+  out[t] = shared.x[t ^ 16];
+}
+
+__global__ void warp_barrier_before_writer(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  __syncwarp();
+  shared.x[t] = in[t];
+  out[t] = shared.x[t ^ 1];
+}
+
+__global__ void missing_warp_barrier_before_reuse(const float* in, float* out,
+                                                  int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  __syncwarp();
+  const float other = shared.x[t ^ 1];
+  shared.x[t] = other;
+  out[t] = other;
+}
+
+// Neither a shuffle nor a vote puts accesses of memory in order.
+__global__ void shuffle_for_barrier(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  const float other = __shfl_xor_sync(~0u, in[t], 1);
+  out[t] = other + shared.x[t ^ 1];
+}
+
+__global__ void vote_for_barrier(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  const unsigned positive = __ballot_sync(~0u, in[t] > 0);
+  out[t] = shared.x[t ^ 1] + static_cast<float>(positive & 1);
+}
+
 __global__ void divergent_barrier(const float* in, float* out, int n) {
   if (static_cast<int>(threadIdx.x) < n / 2) {
     __syncthreads();
@@ -267,6 +339,8 @@ constexpr size_t kShared = sizeof(Shared);
 const Entry kEntries[] = {
     {"reversed", start<reversed>, kShared},
     {"warp_exchange", start<warp_exchange>, kShared},
+    {"half_warp_exchange", start<half_warp_exchange>, kShared},
+    {"relayed", start<relayed>, kShared},
     {"shuffles", start<shuffles>, 0},
     {"integer_atomics", start<integer_atomics>, 0},
     {"copied", start<copied<0, true>>, kShared},
@@ -283,6 +357,13 @@ const Entry kEntries[] = {
     {"missing_barrier_before_reuse", start<missing_barrier_before_reuse>,
      kShared},
     {"missing_warp_barrier", start<missing_warp_barrier>, kShared},
+    {"warp_barrier_without_writer", start<warp_barrier_without_writer>,
+     kShared},
+    {"warp_barrier_before_writer", start<warp_barrier_before_writer>, kShared},
+    {"missing_warp_barrier_before_reuse",
+     start<missing_warp_barrier_before_reuse>, kShared},
+    {"shuffle_for_barrier", start<shuffle_for_barrier>, kShared},
+    {"vote_for_barrier", start<vote_for_barrier>, kShared},
     {"divergent_barrier", start<divergent_barrier>, 0},
     {"barrier_of_some", start<barrier_of_some>, 0},
     {"shuffle_of_some", start<shuffle_of_some>, 0},
