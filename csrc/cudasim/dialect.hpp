@@ -41,10 +41,7 @@ inline void __syncthreads(TW_CALL_SITE) {
 inline void __syncwarp(unsigned mask = ~0u, TW_CALL_SITE) {
   struct Nothing {
   } nothing;
-  const auto synchronise = [mask](Nothing**) {
-    if (mask == ~0u) tw::cudasim::shadow_warp_sync();
-    tw::cudasim::join_lanes(mask);
-  };
+  const auto synchronise = [mask](Nothing**) { tw::cudasim::join_lanes(mask); };
   tw::cudasim::warp_operation(mask, nothing, synchronise, {file, line});
 }
 

@@ -6,12 +6,16 @@ namespace tw::cudasim {
 namespace {
 
 bool partial = false;
-std::vector<Clocks> known;     // [thread][actor]
-std::vector<uint32_t> clocks;  // [thread]
+uint32_t warp_syncs[kMostWarps];  // of whole warps, until order is partial
+std::vector<Clocks> known;        // [thread][actor]
+std::vector<uint32_t> clocks;     // [thread]
 
 }  // namespace
 
-void start_order() { partial = false; }
+void start_order() {
+  partial = false;
+  std::fill(std::begin(warp_syncs), std::end(warp_syncs), 0u);
+}
 
 bool order_is_partial() { return partial; }
 
@@ -20,16 +24,26 @@ void make_order_partial() {
   partial = true;
   const auto threads = static_cast<size_t>(block_threads());
   known.assign(threads, Clocks(kActors, 0));
-  clocks.assign(threads, 0);
+  clocks.resize(threads);
+  for (size_t i = 0; i < threads; i++) {
+    const size_t warp = i / kWarp, end = std::min((warp + 1) * kWarp, threads);
+    clocks[i] = warp_syncs[warp];
+    for (size_t lane = warp * kWarp; lane < end; lane++)
+      known[i][lane] = warp_syncs[warp];
+  }
 }
 
 uint32_t clock_of(int thread) {
-  return partial ? clocks[static_cast<size_t>(thread)] : 0;
+  return partial ? clocks[static_cast<size_t>(thread)]
+                 : warp_syncs[thread / kWarp];
 }
 
 bool knows(int thread, int actor, uint32_t clock) {
-  return partial &&
-         known[static_cast<size_t>(thread)][static_cast<size_t>(actor)] > clock;
+  if (partial)
+    return known[static_cast<size_t>(thread)][static_cast<size_t>(actor)] >
+           clock;
+  return actor < kMostThreads && actor / kWarp == thread / kWarp &&
+         warp_syncs[thread / kWarp] > clock;
 }
 
 bool every_lane_knows(int warp, int actor, uint32_t clock) {
@@ -60,7 +74,11 @@ void acquire(int thread, const Clocks& from) {
 }
 
 void join_lanes(unsigned mask) {
-  if (!partial) return;
+  if (!partial && mask == ~0u) {
+    warp_syncs[current->warp]++;
+    return;
+  }
+  make_order_partial();
   Clocks all;
   for (unsigned rest = mask; rest; rest &= rest - 1)
     release(lane_of_current_warp(__builtin_ctz(rest))->linear, all);

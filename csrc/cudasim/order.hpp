@@ -1,7 +1,8 @@
 // What each thread of a block knows to be over (vector clocks), for blocks in
 // which parts of the threads wait for one another: at mbarriers, at named
-// barriers, in __syncwarp. Where __syncthreads alone orders a block, counting
-// barriers is enough (shadow.hpp), and nothing is kept here.
+// barriers, in __syncwarp of some lanes. Where __syncthreads and __syncwarp of
+// whole warps alone order a block, counting both is enough: a thread's clock is
+// then the number of its warp's. Shuffles and votes order nothing.
 //
 // Who does things: the threads; the products of each warp (wgmma), by their
 // number; the phases of each mbarrier. A thread knows `clock` of someone if all

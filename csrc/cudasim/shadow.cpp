@@ -19,7 +19,8 @@
 namespace tw::cudasim {
 namespace {
 
-// Several threads: of one warp (the warp's number is added), or of any.
+// Several threads that nothing orders among themselves: of one warp (whose
+// number is added), or of any.
 constexpr uint16_t kSeveralOfWarp = 0x8000;
 constexpr uint16_t kSeveral = 0xffff;
 // The copy engine.
@@ -29,7 +30,7 @@ constexpr uint16_t kEngine = 0xfffe;
 struct Touch {
   uint32_t block;  // 0: nobody
   uint32_t barrier;
-  uint16_t thread, warp_sync;
+  uint16_t thread;
   uint32_t clock, fences;  // of the thread, and of the async proxy by it
   const void* instruction;
 };
@@ -66,13 +67,15 @@ std::map<uintptr_t, Region> regions;
 Region shared_region;
 Region* last_region = nullptr;
 uint32_t block_number = 0, first_block = 0;
-uint16_t warp_syncs[kMostWarps];
-// Who read what several threads read since it was written, for blocks where
-// that can be over for one thread and not for another.
+// Who the several threads are, for blocks where what one of them read can be
+// over for a thread, and what another read not.
 struct Reader {
-  uint32_t barrier;
   int thread;
   uint32_t clock;
+
+  bool known() const {
+    return thread == current->linear || knows(current->linear, thread, clock);
+  }
 };
 std::unordered_map<const Cell*, std::vector<Reader>> readers;
 uintptr_t host_stack_begin, host_stack_end;
@@ -121,41 +124,53 @@ std::string place(const Region& region, uintptr_t address) {
          " memory at offset " + std::to_string(address - region.begin);
 }
 
-// Whether the current thread knows that all who read a cell have done so.
-bool knows_readers(const Cell& cell) {
-  const auto found = readers.find(&cell);
-  if (found == readers.end()) return false;
-  for (const Reader& reader : found->second)
-    if (reader.barrier == launch_state.barriers &&
-        reader.thread != current->linear &&
-        !knows(current->linear, reader.thread, reader.clock))
-      return false;
-  return true;
+int warp_of(const Touch& touch) {
+  return touch.thread & kSeveralOfWarp ? touch.thread & ~kSeveralOfWarp
+                                       : touch.thread / kWarp;
+}
+
+// All who can have been the several of a touch, for whom nothing says more.
+std::vector<Reader> possible_readers(const Touch& touch) {
+  const bool any = touch.thread == kSeveral;
+  const int begin = any ? 0 : warp_of(touch) * kWarp;
+  const int end = any ? block_threads() : begin + kWarp;
+  std::vector<Reader> result;
+  for (int i = begin; i < std::min(end, block_threads()); i++)
+    result.push_back({i, any ? clock_of(i) : touch.clock});
+  return result;
+}
+
+bool all_known(const std::vector<Reader>& some) {
+  return std::all_of(some.begin(), some.end(),
+                     [](const Reader& reader) { return reader.known(); });
+}
+
+// Whether a touch since the last barrier of the block is over for the current
+// thread.
+bool over(const Cell& cell, const Touch& touch) {
+  if (touch.thread == kEngine) return true;
+  if (touch.thread < kMostThreads)
+    return Reader{touch.thread, touch.clock}.known();
+  if (order_is_partial()) {
+    const auto found = readers.find(&cell);
+    return all_known(found == readers.end() ? possible_readers(touch)
+                                            : found->second);
+  }
+  return touch.thread != kSeveral && warp_of(touch) == current->warp &&
+         touch.clock < clock_of(current->linear);
 }
 
 // Whether nothing orders an earlier access before the current thread's.
 bool unordered(const Cell& cell, const Touch& touch, const Region& region) {
   if (touch.block < first_block) return false;
   if (touch.block != block_number) return !region.shared;
-  if (touch.barrier != launch_state.barriers) return false;
-  if (touch.thread == current->linear || touch.thread == kEngine) return false;
-  if (order_is_partial() &&
-      (touch.thread < kMostThreads
-           ? knows(current->linear, touch.thread, touch.clock)
-           : knows_readers(cell)))
-    return false;
-  if (touch.thread == kSeveral) return true;
-  const int warp = touch.thread & kSeveralOfWarp
-                       ? touch.thread & ~kSeveralOfWarp
-                       : touch.thread / kWarp;
-  return warp != current->warp || touch.warp_sync == warp_syncs[warp];
+  return touch.barrier == launch_state.barriers && !over(cell, touch);
 }
 
 Touch touch_now(const void* instruction) {
   return {block_number,
           launch_state.barriers,
           static_cast<uint16_t>(current->linear),
-          warp_syncs[current->warp],
           clock_of(current->linear),
           proxy_fences_of(current->linear),
           instruction};
@@ -170,21 +185,26 @@ void note_read(Cell& cell, const void* instruction) {
   }
   const Touch old = cell.read;
   cell.read = touch_now(instruction);
-  const bool same_period = old.block == block_number &&
-                           old.barrier == launch_state.barriers &&
-                           old.thread != current->linear;
-  if (!same_period) return;
+  const bool same_period =
+      old.block == block_number && old.barrier == launch_state.barriers;
+  // What comes after this read also comes after those that are over for it.
+  if (!same_period || over(cell, old)) return;
   if (order_is_partial()) {
-    auto& known = readers[&cell];
+    auto& all = readers[&cell];
     if (old.thread < kMostThreads)
-      known = {{old.barrier, old.thread, old.clock}};
-    known.push_back({cell.read.barrier, cell.read.thread, cell.read.clock});
+      all = {{old.thread, old.clock}};
+    else if (all.empty())
+      all = possible_readers(old);
+    all.erase(std::remove_if(all.begin(), all.end(),
+                             [](const Reader& one) { return one.known(); }),
+              all.end());
+    all.push_back({cell.read.thread, cell.read.clock});
+    cell.read.thread = kSeveral;
+    return;
   }
-  const int warp = old.thread == kSeveral        ? -1
-                   : old.thread & kSeveralOfWarp ? old.thread & ~kSeveralOfWarp
-                                                 : old.thread / kWarp;
-  cell.read.thread = warp == current->warp
-                         ? static_cast<uint16_t>(kSeveralOfWarp | warp)
+  const bool of_warp = old.thread != kSeveral && warp_of(old) == current->warp;
+  cell.read.thread = of_warp
+                         ? static_cast<uint16_t>(kSeveralOfWarp | current->warp)
                          : kSeveral;
 }
 
@@ -258,7 +278,6 @@ void shadow_block() {
   readers.clear();
 }
 void shadow_barrier(int threads) { flush_access_log(threads); }
-void shadow_warp_sync() { warp_syncs[current->warp]++; }
 
 bool shadow_access(const void* address, size_t bytes, Access access,
                    const void* instruction) {

@@ -2,10 +2,10 @@
 //
 // Two accesses race if they come from different threads, one at least writes,
 // and nothing orders them: no barrier between them for threads of a block, no
-// warp synchronisation for lanes of a warp; blocks are never ordered. Reads of
-// shared memory that nothing wrote, accesses outside of every array, writes to
-// inputs and misaligned vectors are reported as well. Bank conflicts of shared
-// memory and sectors of global memory are counted for each warp.
+// __syncwarp that names both lanes of a warp; blocks are never ordered. Reads
+// of shared memory that nothing wrote, accesses outside of every array, writes
+// to inputs and misaligned vectors are reported as well. Bank conflicts of
+// shared memory and sectors of global memory are counted for each warp.
 //
 // All of this is in a build with TW_CUDASIM_SHADOW, where kernels are compiled
 // with -fsanitize=thread and the entry points that it calls are ours
@@ -46,7 +46,6 @@ bool shadow_access(const void* address, size_t bytes, Access access,
 // The copy engine or a tensor core touches shared memory for the current
 // thread; false: a fault. What it writes is then ordered by async_memory.hpp.
 bool shadow_async_access(const void* address, size_t bytes, bool write);
-void shadow_warp_sync();  // all lanes of the current thread's warp
 
 // Starts counting from zero, or stops.
 void count_accesses(bool on);
@@ -65,7 +64,6 @@ inline bool shadow_access(const void*, size_t, Access, const void*) {
   return true;
 }
 inline bool shadow_async_access(const void*, size_t, bool) { return true; }
-inline void shadow_warp_sync() {}
 inline void count_accesses(bool) {}
 inline AccessCounts access_counts() { return {}; }
 inline std::vector<std::pair<std::string, AccessCounts>>

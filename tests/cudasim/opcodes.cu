@@ -5,8 +5,7 @@
 
 #include <cstdint>
 
-#include "cuda/launch.hpp"
-#include "planted.h"
+#include "planted_launch.hpp"
 
 namespace planted {
 namespace {
@@ -207,33 +206,25 @@ __global__ void trapped(const float* in, float*, int) {
 }
 
 const Entry kEntries[] = {
-    {"float_to_integer", float_to_integer, 0},
-    {"to_float", to_float, 0},
-    {"arithmetic", arithmetic, 0},
-    {"comparisons", comparisons, 0},
-    {"integers", integers, 0},
-    {"spaces", spaces, 64 * sizeof(float)},
-    {"beyond_dynamic", spaces, 32 * sizeof(float)},
-    {"beyond_local", beyond_local, 0},
-    {"beyond_constants", beyond_constants, 0},
-    {"lanes", lanes, 0},
-    {"atomics", atomics, 0},
-    {"division_by_zero", division_by_zero, 0},
-    {"bounded", bounded, 0},
-    {"trapped", trapped, 0},
+    {"float_to_integer", start<float_to_integer>, 0},
+    {"to_float", start<to_float>, 0},
+    {"arithmetic", start<arithmetic>, 0},
+    {"comparisons", start<comparisons>, 0},
+    {"integers", start<integers>, 0},
+    {"spaces", start<spaces>, 64 * sizeof(float)},
+    {"beyond_dynamic", start<spaces>, 32 * sizeof(float)},
+    {"beyond_local", start<beyond_local>, 0},
+    {"beyond_constants", start<beyond_constants>, 0},
+    {"lanes", start<lanes>, 0},
+    {"atomics", start<atomics>, 0},
+    {"division_by_zero", start<division_by_zero>, 0},
+    {"bounded", start<bounded>, 0},
+    {"trapped", start<trapped>, 0},
     {nullptr, nullptr, 0},
 };
 
 }  // namespace
 
 const Entry* entries() { return kEntries; }
-
-void run(const Entry& entry, int blocks, int threads, const float* in,
-         float* out, int n) {
-  tw::cuda::launch(entry.name, entry.kernel,
-                   dim3(static_cast<unsigned>(blocks)),
-                   dim3(static_cast<unsigned>(threads)), entry.shared_bytes,
-                   nullptr, in, out, n);
-}
 
 }  // namespace planted

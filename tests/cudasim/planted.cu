@@ -2,8 +2,7 @@
 // test_planted_defects.py for which defect shows in which way.
 #include "cuda/device/memory.hpp"
 #include "cuda/device/ptx.hpp"
-#include "cuda/launch.hpp"
-#include "planted.h"
+#include "planted_launch.hpp"
 
 namespace planted {
 namespace {
@@ -33,6 +32,32 @@ __global__ void warp_exchange(const float* in, float* out, int) {
   shared.x[t] = in[t];
   __syncwarp();
   out[t] = shared.x[t ^ 1];
+}
+
+// Across halves of a warp by __syncwarp of all, within one by that of its own;
+// and what a lane reads and then writes others have read before.
+__global__ void half_warp_exchange(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  __syncwarp();
+  const float across = shared.x[t ^ 16];
+  __syncwarp();
+  shared.x[t] += across;
+  __syncwarp(0xffffu << (t & 16));
+  out[t] = shared.x[t ^ 1];
+}
+
+// Lane 2 waits for lane 1 alone, which has waited for lane 0.
+__global__ void relayed(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x, lane = t % 32;
+  float got = 0;
+  if (lane == 0) shared.x[t] = in[t];
+  if (lane < 2) __syncwarp(0x3u);
+  if (lane == 1 || lane == 2) __syncwarp(0x6u);
+  if (lane == 2) got = shared.x[t - 2];
+  out[t] = got;
 }
 
 // Sum of each warp by shuffles, and what votes and the other shuffles say.
@@ -159,6 +184,52 @@ __global__ void missing_warp_barrier(const float* in, float* out, int) {
   out[t] = shared.x[t ^ 1];
 }
 
+__global__ void warp_barrier_without_writer(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = 0;
+  __syncthreads();
+  shared.x[t] = in[t];
+  __syncwarp(0xffffu << (t & 16));
+  out[t] = shared.x[t ^ 16];
+}
+
+__global__ void warp_barrier_before_writer(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  __syncwarp();
+  shared.x[t] = in[t];
+  out[t] = shared.x[t ^ 1];
+}
+
+__global__ void missing_warp_barrier_before_reuse(const float* in, float* out,
+                                                  int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  __syncwarp();
+  const float other = shared.x[t ^ 1];
+  shared.x[t] = other;
+  out[t] = other;
+}
+
+// Neither a shuffle nor a vote puts accesses of memory in order.
+__global__ void shuffle_for_barrier(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  const float other = __shfl_xor_sync(~0u, in[t], 1);
+  out[t] = other + shared.x[t ^ 1];
+}
+
+__global__ void vote_for_barrier(const float* in, float* out, int) {
+  auto& shared = shared_memory<Shared>();
+  const int t = threadIdx.x;
+  shared.x[t] = in[t];
+  const unsigned positive = __ballot_sync(~0u, in[t] > 0);
+  out[t] = shared.x[t ^ 1] + static_cast<float>(positive & 1);
+}
+
 __global__ void divergent_barrier(const float* in, float* out, int n) {
   if (static_cast<int>(threadIdx.x) < n / 2) {
     __syncthreads();
@@ -266,57 +337,60 @@ __global__ void misaligned_copy(const float* in, float* out, int) {
 constexpr size_t kShared = sizeof(Shared);
 
 const Entry kEntries[] = {
-    {"reversed", reversed, kShared},
-    {"warp_exchange", warp_exchange, kShared},
-    {"shuffles", shuffles, 0},
-    {"integer_atomics", integer_atomics, 0},
-    {"copied", copied<0, true>, kShared},
-    {"multiply_tf32", multiply<false, false>, 0},
-    {"multiply_bf16", multiply<true, false>, 0},
-    {"rounded", rounded, 0},
-    {"load_matrices", load_matrices<false>, kShared},
-    {"load_matrices_transposed", load_matrices<true>, kShared},
-    {"transposed_with_conflicts", transposed<32>, kShared},
-    {"transposed_without_conflicts", transposed<33>, kShared},
-    {"neighbours", strided<1>, 0},
-    {"every_eighth", strided<8>, 0},
-    {"missing_barrier", missing_barrier, kShared},
-    {"missing_barrier_before_reuse", missing_barrier_before_reuse, kShared},
-    {"missing_warp_barrier", missing_warp_barrier, kShared},
-    {"divergent_barrier", divergent_barrier, 0},
-    {"barrier_of_some", barrier_of_some, 0},
-    {"shuffle_of_some", shuffle_of_some, 0},
-    {"shuffle_from_outside", shuffle_from_outside, 0},
-    {"divergent_shuffle", divergent_shuffle, 0},
-    {"uninitialised_shared", uninitialised_shared, kShared},
-    {"write_beyond", write_beyond, 0},
-    {"read_beyond", read_beyond, 0},
-    {"shared_beyond", shared_beyond, kShared},
-    {"past_an_array", past_an_array, sizeof(TwoArrays)},
-    {"write_of_an_input", write_of_an_input, 0},
-    {"misaligned", misaligned, 0},
-    {"race_of_blocks", race_of_blocks, 0},
-    {"read_of_another_block", read_of_another_block, 0},
-    {"multiply_tf32_swapped", multiply<false, true>, 0},
-    {"multiply_bf16_swapped", multiply<true, true>, 0},
-    {"unrounded", unrounded, 0},
-    {"missing_wait", copied<2, true>, kShared},
-    {"missing_barrier_after_wait", copied<0, false>, kShared},
-    {"copies_left", copies_left, kShared},
-    {"misaligned_copy", misaligned_copy, kShared},
-    {"too_little_shared", reversed, 64},
+    {"reversed", start<reversed>, kShared},
+    {"warp_exchange", start<warp_exchange>, kShared},
+    {"half_warp_exchange", start<half_warp_exchange>, kShared},
+    {"relayed", start<relayed>, kShared},
+    {"shuffles", start<shuffles>, 0},
+    {"integer_atomics", start<integer_atomics>, 0},
+    {"copied", start<copied<0, true>>, kShared},
+    {"multiply_tf32", start<multiply<false, false>>, 0},
+    {"multiply_bf16", start<multiply<true, false>>, 0},
+    {"rounded", start<rounded>, 0},
+    {"load_matrices", start<load_matrices<false>>, kShared},
+    {"load_matrices_transposed", start<load_matrices<true>>, kShared},
+    {"transposed_with_conflicts", start<transposed<32>>, kShared},
+    {"transposed_without_conflicts", start<transposed<33>>, kShared},
+    {"neighbours", start<strided<1>>, 0},
+    {"every_eighth", start<strided<8>>, 0},
+    {"missing_barrier", start<missing_barrier>, kShared},
+    {"missing_barrier_before_reuse", start<missing_barrier_before_reuse>,
+     kShared},
+    {"missing_warp_barrier", start<missing_warp_barrier>, kShared},
+    {"warp_barrier_without_writer", start<warp_barrier_without_writer>,
+     kShared},
+    {"warp_barrier_before_writer", start<warp_barrier_before_writer>, kShared},
+    {"missing_warp_barrier_before_reuse",
+     start<missing_warp_barrier_before_reuse>, kShared},
+    {"shuffle_for_barrier", start<shuffle_for_barrier>, kShared},
+    {"vote_for_barrier", start<vote_for_barrier>, kShared},
+    {"divergent_barrier", start<divergent_barrier>, 0},
+    {"barrier_of_some", start<barrier_of_some>, 0},
+    {"shuffle_of_some", start<shuffle_of_some>, 0},
+    {"shuffle_from_outside", start<shuffle_from_outside>, 0},
+    {"divergent_shuffle", start<divergent_shuffle>, 0},
+    {"uninitialised_shared", start<uninitialised_shared>, kShared},
+    {"write_beyond", start<write_beyond>, 0},
+    {"read_beyond", start<read_beyond>, 0},
+    {"shared_beyond", start<shared_beyond>, kShared},
+    {"past_an_array", start<past_an_array>, sizeof(TwoArrays)},
+    {"write_of_an_input", start<write_of_an_input>, 0},
+    {"misaligned", start<misaligned>, 0},
+    {"race_of_blocks", start<race_of_blocks>, 0},
+    {"read_of_another_block", start<read_of_another_block>, 0},
+    {"multiply_tf32_swapped", start<multiply<false, true>>, 0},
+    {"multiply_bf16_swapped", start<multiply<true, true>>, 0},
+    {"unrounded", start<unrounded>, 0},
+    {"missing_wait", start<copied<2, true>>, kShared},
+    {"missing_barrier_after_wait", start<copied<0, false>>, kShared},
+    {"copies_left", start<copies_left>, kShared},
+    {"misaligned_copy", start<misaligned_copy>, kShared},
+    {"too_little_shared", start<reversed>, 64},
     {nullptr, nullptr, 0},
 };
 
 }  // namespace
 
 const Entry* entries() { return kEntries; }
-
-void run(const Entry& entry, int blocks, int threads, const float* in,
-         float* out, int n) {
-  launch(entry.name, entry.kernel, dim3(static_cast<unsigned>(blocks)),
-         dim3(static_cast<unsigned>(threads)), entry.shared_bytes, nullptr, in,
-         out, n);
-}
 
 }  // namespace planted

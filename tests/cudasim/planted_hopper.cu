@@ -1,9 +1,11 @@
 // What Hopper adds, right and with a defect each: see test_hopper.py. Products
 // are of tf32: 64 rows of a by 128 rows of b, `n` of depth.
+#include <cstring>
+
 #include "cuda/device/hopper.hpp"
 #include "cuda/device/memory.hpp"
-#include "cuda/launch.hpp"
-#include "planted.h"
+#include "cudasim/tensor_map.hpp"
+#include "planted_launch.hpp"
 
 namespace planted {
 namespace {
@@ -48,17 +50,24 @@ struct Ring {
   Mbarrier full[kStages], empty[kStages];
 };
 
-TensorMap map_of(const float* data, int rows, int depth, int swizzle) {
-  return tw::cudasim::encode_tensor_map(
-      data, 4, static_cast<uint64_t>(depth), static_cast<uint64_t>(rows),
-      static_cast<uint64_t>(depth) * 4, kDepth, rows, swizzle);
+// As the simulator makes it, which is what lies in nvcc's type as well.
+TensorMap map_of(const float* data, int depth, int rows, int pitch,
+                 int box_depth, int box_rows, int swizzle) {
+  const auto made = tw::cudasim::encode_tensor_map(
+      data, sizeof *data, static_cast<uint64_t>(depth),
+      static_cast<uint64_t>(rows), static_cast<uint64_t>(pitch) * sizeof *data,
+      box_depth, box_rows, swizzle);
+  TensorMap map;
+  std::memcpy(&map, &made, sizeof made);
+  return map;
 }
 
+struct Maps {
+  TensorMap a, b;
+};
+
 template <Defect kDefect>
-void produce(Ring& ring, const float* in, int n) {
-  const int swizzle = kDefect == wrong_swizzle ? 0 : 128;
-  const TensorMap a = map_of(in, kRows, n, swizzle);
-  const TensorMap b = map_of(in + kRows * n, kColumns, n, swizzle);
+__device__ __forceinline__ void produce(Ring& ring, const Maps& maps, int n) {
   constexpr int kBytes = sizeof(Ring::Stage);
   for (int slice = 0; slice < n / kDepth; slice++) {
     const int at = slice % kStages;
@@ -71,18 +80,19 @@ void produce(Ring& ring, const float* in, int n) {
       arrive_and_expect(full, kBytes + (kDefect == too_many_bytes ? 16 : 0));
     if (kDefect == too_many_arrivals) arrive(full);
     const int offset = kDefect == unaligned_tile ? kDepth : 0;
-    copy_tile_async(ring.stages[at].a + offset, a, slice * kDepth, 0, full);
-    copy_tile_async(ring.stages[at].b, b, slice * kDepth, 0, full);
+    copy_tile_async(ring.stages[at].a + offset, maps.a, slice * kDepth, 0,
+                    full);
+    copy_tile_async(ring.stages[at].b, maps.b, slice * kDepth, 0, full);
   }
   if (kDefect == copies_left) {
     wait(ring.empty[0], 1);  // of three slices the last
     arrive_and_expect(ring.full[0], kBytes / 3);
-    copy_tile_async(ring.stages[0].a, a, 0, 0, ring.full[0]);
+    copy_tile_async(ring.stages[0].a, maps.a, 0, 0, ring.full[0]);
   }
 }
 
 template <Defect kDefect>
-void consume(Ring& ring, float* out, int n) {
+__device__ __forceinline__ void consume(Ring& ring, float* out, int n) {
   const int t = threadIdx.x, lane = t % 32, warp = t / 32;
   float sum[kColumns / 2] = {};
   for (int slice = 0; slice < n / kDepth; slice++) {
@@ -112,7 +122,7 @@ void consume(Ring& ring, float* out, int n) {
 }
 
 template <Defect kDefect>
-__global__ void pipeline(const float* in, float* out, int n) {
+__global__ void pipeline(const __grid_constant__ Maps maps, float* out, int n) {
   auto& ring = shared_memory<Ring>();
   const int t = threadIdx.x;
   if (t == kProducer) {
@@ -132,8 +142,18 @@ __global__ void pipeline(const float* in, float* out, int n) {
     consume<kDefect>(ring, out, n);
   } else {
     give_registers_back<kDefect == too_many_registers ? 256 : 40>();
-    if (t == kProducer) produce<kDefect>(ring, in, n);
+    if (t == kProducer) produce<kDefect>(ring, maps, n);
   }
+}
+
+template <Defect kDefect>
+void start_pipeline(const Entry& entry, const Call& call) {
+  constexpr int kSwizzle = kDefect == wrong_swizzle ? 0 : 128;
+  const int n = call.n;
+  const Maps maps{
+      map_of(call.in, n, kRows, n, kDepth, kRows, kSwizzle),
+      map_of(call.in + kRows * n, n, kColumns, n, kDepth, kColumns, kSwizzle)};
+  start_kernel(entry, call, pipeline<kDefect>, maps, call.out, n);
 }
 
 // in: what shared memory holds, kBytes of a's rows and then of b's, and one
@@ -174,28 +194,62 @@ __global__ void product_of_image(const float* in, float* out, int n) {
 }
 
 // in: a matrix of 24 rows of 40 numbers; out: shared memory after a tile of 16
-// rows by kSpan bytes (without a swizzle: 64) from row n, depth n on.
+// rows by kSpan bytes (without a swizzle: 64) from row n + 1, depth n on.
 struct Tile {
   float of[16 * kDepth];
   Mbarrier full;
 };
 
 template <int kSpan>
-__global__ void tile_copied(const float* in, float* out, int n) {
-  constexpr int kLength = (kSpan ? kSpan : 64) / 4;
+constexpr int kLength = (kSpan ? kSpan : 64) / 4;
+
+template <int kSpan>
+__global__ void tile_copied(const __grid_constant__ TensorMap map, float* out,
+                            int n) {
+  constexpr int kNumbers = 16 * kLength<kSpan>;
   auto& tile = shared_memory<Tile>();
   if (threadIdx.x == 0) {
     init_mbarrier(tile.full, 1);
     fence_async_proxy();
-    const TensorMap map =
-        tw::cudasim::encode_tensor_map(in, 4, 39, 24, 160, kLength, 16, kSpan);
-    arrive_and_expect(tile.full, 16 * kLength * 4);
-    copy_tile_async(tile.of, map, n, n, tile.full);
+    arrive_and_expect(tile.full, kNumbers * 4);
+    copy_tile_async(tile.of, map, n, n + 1, tile.full);
   }
   __syncthreads();
   wait(tile.full, 0);
-  for (int i = threadIdx.x; i < 16 * kLength; i += blockDim.x)
-    out[i] = tile.of[i];
+  for (int i = threadIdx.x; i < kNumbers; i += blockDim.x) out[i] = tile.of[i];
+}
+
+template <int kSpan>
+void start_tile_copied(const Entry& entry, const Call& call) {
+  const TensorMap map = map_of(call.in, 39, 24, 40, kLength<kSpan>, 16, kSpan);
+  start_kernel(entry, call, tile_copied<kSpan>, map, call.out, call.n);
+}
+
+// Numbers that go from one warp to another through one place, n of them.
+struct Handover {
+  float x;
+  Mbarrier full, empty;
+};
+
+__global__ void handed_over(const float* in, float* out, int n) {
+  auto& shared = shared_memory<Handover>();
+  if (threadIdx.x == 0) {
+    init_mbarrier(shared.full, 1);
+    init_mbarrier(shared.empty, 1);
+  }
+  __syncthreads();
+  for (int i = 0; i < n; i++) {
+    const uint32_t parity = i & 1;
+    if (threadIdx.x == 0) {
+      wait(shared.empty, parity ^ 1);
+      shared.x = in[i];
+      arrive(shared.full);
+    } else if (threadIdx.x == 32) {
+      wait(shared.full, parity);
+      out[i] = shared.x;
+      arrive(shared.empty);
+    }
+  }
 }
 
 // Two halves of a block, each by itself: numbers exchanged within it twice.
@@ -230,47 +284,49 @@ __global__ void elected(const float* in, float* out, int) {
 constexpr size_t kRing = sizeof(Ring), kImage = sizeof(Image);
 
 const Entry kEntries[] = {
-    {"pipeline", pipeline<none>, kRing},
-    {"no_expected_bytes", pipeline<no_expected_bytes>, kRing},
-    {"too_many_bytes", pipeline<too_many_bytes>, kRing},
-    {"wrong_phase", pipeline<wrong_phase>, kRing},
-    {"no_wait_for_copies", pipeline<no_wait_for_copies>, kRing},
-    {"no_wait_for_empty", pipeline<no_wait_for_empty>, kRing},
-    {"no_wait_for_products", pipeline<no_wait_for_products>, kRing},
-    {"early_release", pipeline<early_release>, kRing},
-    {"no_fence_of_products", pipeline<no_fence_of_products>, kRing},
-    {"sums_touched", pipeline<sums_touched>, kRing},
-    {"different_products", pipeline<different_products>, kRing},
-    {"wrong_swizzle", pipeline<wrong_swizzle>, kRing},
-    {"wrong_stride", pipeline<wrong_stride>, kRing},
-    {"unaligned_tile", pipeline<unaligned_tile>, kRing},
-    {"no_proxy_fence_of_barriers", pipeline<no_proxy_fence_of_barriers>, kRing},
-    {"no_block_barrier", pipeline<no_block_barrier>, kRing},
-    {"unmade_barrier", pipeline<unmade_barrier>, kRing},
-    {"too_many_arrivals", pipeline<too_many_arrivals>, kRing},
-    {"barrier_overwritten", pipeline<barrier_overwritten>, kRing},
-    {"tile_copies_left", pipeline<copies_left>, kRing},
-    {"too_many_registers", pipeline<too_many_registers>, kRing},
-    {"different_registers", pipeline<different_registers>, kRing},
-    {"tf32_128", product_of_image<128, false, none>, kImage},
-    {"tf32_64", product_of_image<64, false, none>, kImage},
-    {"tf32_32", product_of_image<32, false, none>, kImage},
-    {"tf32_0", product_of_image<0, false, none>, kImage},
-    {"bf16_128", product_of_image<128, true, none>, kImage},
-    {"bf16_64", product_of_image<64, true, none>, kImage},
-    {"bf16_32", product_of_image<32, true, none>, kImage},
-    {"bf16_0", product_of_image<0, true, none>, kImage},
+    {"pipeline", start_pipeline<none>, kRing},
+    {"no_expected_bytes", start_pipeline<no_expected_bytes>, kRing},
+    {"too_many_bytes", start_pipeline<too_many_bytes>, kRing},
+    {"wrong_phase", start_pipeline<wrong_phase>, kRing},
+    {"no_wait_for_copies", start_pipeline<no_wait_for_copies>, kRing},
+    {"no_wait_for_empty", start_pipeline<no_wait_for_empty>, kRing},
+    {"no_wait_for_products", start_pipeline<no_wait_for_products>, kRing},
+    {"early_release", start_pipeline<early_release>, kRing},
+    {"no_fence_of_products", start_pipeline<no_fence_of_products>, kRing},
+    {"sums_touched", start_pipeline<sums_touched>, kRing},
+    {"different_products", start_pipeline<different_products>, kRing},
+    {"wrong_swizzle", start_pipeline<wrong_swizzle>, kRing},
+    {"wrong_stride", start_pipeline<wrong_stride>, kRing},
+    {"unaligned_tile", start_pipeline<unaligned_tile>, kRing},
+    {"no_proxy_fence_of_barriers", start_pipeline<no_proxy_fence_of_barriers>,
+     kRing},
+    {"no_block_barrier", start_pipeline<no_block_barrier>, kRing},
+    {"unmade_barrier", start_pipeline<unmade_barrier>, kRing},
+    {"too_many_arrivals", start_pipeline<too_many_arrivals>, kRing},
+    {"barrier_overwritten", start_pipeline<barrier_overwritten>, kRing},
+    {"tile_copies_left", start_pipeline<copies_left>, kRing},
+    {"too_many_registers", start_pipeline<too_many_registers>, kRing},
+    {"different_registers", start_pipeline<different_registers>, kRing},
+    {"tf32_128", start<product_of_image<128, false, none>>, kImage},
+    {"tf32_64", start<product_of_image<64, false, none>>, kImage},
+    {"tf32_32", start<product_of_image<32, false, none>>, kImage},
+    {"tf32_0", start<product_of_image<0, false, none>>, kImage},
+    {"bf16_128", start<product_of_image<128, true, none>>, kImage},
+    {"bf16_64", start<product_of_image<64, true, none>>, kImage},
+    {"bf16_32", start<product_of_image<32, true, none>>, kImage},
+    {"bf16_0", start<product_of_image<0, true, none>>, kImage},
     {"no_proxy_fence_of_data",
-     product_of_image<128, false, no_proxy_fence_of_data>, kImage},
-    {"tile_copied_128", tile_copied<128>, sizeof(Tile)},
-    {"tile_copied_64", tile_copied<64>, sizeof(Tile)},
-    {"tile_copied_32", tile_copied<32>, sizeof(Tile)},
-    {"tile_copied_0", tile_copied<0>, sizeof(Tile)},
-    {"exchanged", exchanged<none>, sizeof(Exchange)},
-    {"no_named_barrier", exchanged<no_named_barrier>, sizeof(Exchange)},
-    {"named_barrier_of_too_many", exchanged<named_barrier_of_too_many>,
+     start<product_of_image<128, false, no_proxy_fence_of_data>>, kImage},
+    {"tile_copied_128", start_tile_copied<128>, sizeof(Tile)},
+    {"tile_copied_64", start_tile_copied<64>, sizeof(Tile)},
+    {"tile_copied_32", start_tile_copied<32>, sizeof(Tile)},
+    {"tile_copied_0", start_tile_copied<0>, sizeof(Tile)},
+    {"handed_over", start<handed_over>, sizeof(Handover)},
+    {"exchanged", start<exchanged<none>>, sizeof(Exchange)},
+    {"no_named_barrier", start<exchanged<no_named_barrier>>, sizeof(Exchange)},
+    {"named_barrier_of_too_many", start<exchanged<named_barrier_of_too_many>>,
      sizeof(Exchange)},
-    {"elected", elected, 0},
+    {"elected", start<elected>, 0},
     {nullptr, nullptr, 0},
 };
 

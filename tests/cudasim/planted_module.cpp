@@ -37,7 +37,8 @@ void run(const std::string& name, const Floats& in, Floats& out, int blocks,
                             false);
   tw::cudasim::shadow_allow(out.data(), static_cast<size_t>(out.nbytes()), 4,
                             true);
-  planted::run(*find(name), blocks, threads, in.data(), out.mutable_data(), n);
+  const planted::Entry& entry = *find(name);
+  entry.start(entry, {blocks, threads, in.data(), out.mutable_data(), n});
 }
 
 void configure(int order, unsigned seed, bool late_copies) {

@@ -42,6 +42,15 @@ def image(matrix: Floats, row_bytes: int, size: int) -> np.ndarray:
     return memory
 
 
+def tile_of(matrix: Floats, row: int, depth: int, span: int) -> Floats:
+    """Return shared memory after a tile of 16 rows of (24, 40) was copied."""
+    # The 40th column belongs to the pitch alone.
+    wide = np.zeros((200, 200), np.float32)
+    wide[50 : 50 + 24, 50 : 50 + 39] = matrix[:, :39]
+    tile = wide[50 + row :, 50 + depth :][:16, : (span or 64) // 4]
+    return image(tile, span, 16 * span).view(np.float32) if span else tile.ravel()
+
+
 def sums(registers: Floats) -> Floats:
     """Return the matrix of ``[thread, register]``: CuTe's CLayout_64xN."""
     thread, number = np.arange(128)[:, None], np.arange(COLUMNS // 2)[None, :]
@@ -88,20 +97,11 @@ def test_tiles_are_swizzled_and_filled_with_zeros(
 ) -> None:
     rng = np.random.default_rng(2)
     matrix = rng.standard_normal((24, 40)).astype(np.float32)
-    length = (span or 64) // 4
     got = planted_shadow.run(
-        f"tile_copied_{span}", matrix.ravel(), 16 * length, threads=64, n=first,
+        f"tile_copied_{span}", matrix.ravel(), 4 * (span or 64), threads=64, n=first,
         late_copies=late,
     )  # fmt: skip
-    # The 40th column belongs to the pitch alone.
-    wide = np.zeros((200, 200), np.float32)
-    wide[50 : 50 + 24, 50 : 50 + 39] = matrix[:, :39]
-    tile = wide[50 + first :, 50 + first :][:16, :length]
-    if span:
-        want = image(tile, span, 16 * span).view(np.float32)
-    else:
-        want = tile.ravel()
-    assert np.array_equal(got, want)
+    assert np.array_equal(got, tile_of(matrix, first + 1, first, span))
 
 
 @pytest.mark.parametrize(
@@ -195,6 +195,28 @@ def test_defects_are_reported(
     for build in planted, planted_shadow:
         with pytest.raises(RuntimeError, match=REPORTED[name]):
             pipeline(build, operands, name, order=order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", [one for one in REPORTED if one != "sums_touched"])
+def test_defects_are_reported_from_ptx(
+    planted_ptx: Planted, operands: tuple[Floats, Floats], name: str, order: str
+) -> None:
+    """All but of sums, which are registers there, and are not watched."""
+    with pytest.raises(RuntimeError, match=REPORTED[name]):
+        pipeline(planted_ptx, operands, name, order=order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_right_kernels_from_ptx(
+    planted_ptx: Planted, operands: tuple[Floats, Floats], order: str
+) -> None:
+    a, b = operands
+    got = pipeline(planted_ptx, operands, "pipeline", order=order)
+    assert np.array_equal(got, a @ b.T)
+    numbers = np.arange(7, dtype=np.float32)
+    got = planted_ptx.run("handed_over", numbers, 7, n=7, order=order)
+    assert np.array_equal(got, numbers)
 
 
 @pytest.mark.parametrize("name", ["wrong_swizzle", "wrong_stride"])

@@ -138,6 +138,7 @@ def test_wrappers_are_passed_over_to_their_callers() -> None:
         ("@%p1 st.global.f32 [%rd1], %f1;", "if (p1) { auto* memory"),
         ("setp.gt.f32 %p1, %f1, %f2;", "p1 = f1 > f2;"),
         ("selp.b32 %r1, %r2, 0, %p1;", "r1 = p1 ? r2 : uint32_t(0u);"),
+        ("bar.sync 1, %r1;", "wait_at_named_barrier(int32_t(1u), int32_t(r1), "),
         ("shfl.sync.up.b32 %r1|%p1, %r2, 1, 0, -1;", "p1 = taken.in_range;"),
     ],
 )
@@ -157,7 +158,7 @@ def test_statements_become_cpp(statement: str, cpp: str) -> None:
         ("mov.b32 %r1, elsewhere;", "18: .*unknown operand elsewhere"),
         ("mov.b64 %rd1, %r1;", "18: .*a .b32 register cannot be read as .b64"),
         ("bra $nowhere;", "18: .*unknown label \\$nowhere"),
-        ("bar.sync 1, 64;", "18: bar.sync: only barrier 0, for all threads"),
+        ("bar.sync 1;", "18: bar.sync: only barrier 0 is for all threads"),
         ("ld.global.v2.f32 {%f1}, [%rd1];", "18: .*1 registers for 2 elements"),
         (".reg .f16 %h<2>; mov.b32 %r1, 0;", "18: unknown type: .f16"),
         (".branchtargets a;", "18: unknown statement: .branchtargets a;"),

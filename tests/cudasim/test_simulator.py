@@ -27,6 +27,17 @@ def test_barriers(either: Planted, source: np.ndarray, order: str) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_barriers_of_some_lanes(
+    either: Planted, source: np.ndarray, order: str
+) -> None:
+    t = np.arange(64)
+    got = either.run("half_warp_exchange", source, 64, order=order)
+    assert np.array_equal(got, source[t ^ 1] + source[t ^ 17])
+    got = either.run("relayed", source, 64, order=order)
+    assert np.array_equal(got, np.where(t % 32 == 2, source[t - 2], 0))
+
+
+@pytest.mark.parametrize("order", ORDERS)
 def test_shuffles_and_votes(either: Planted, source: np.ndarray, order: str) -> None:
     sums, down, up, fixed, ballot, votes, part, chosen = either.run(
         "shuffles", source, 8 * 64, order=order

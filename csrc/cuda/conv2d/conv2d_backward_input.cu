@@ -3,6 +3,7 @@
 #include "cuda/conv2d/conv2d.h"
 #include "cuda/conv2d/depthwise.h"
 #include "cuda/conv2d/implicit_gemm.cuh"
+#include "cuda/device/blackwell.hpp"
 #include "cuda/launch.hpp"
 
 namespace tw::cuda {
@@ -30,13 +31,14 @@ __device__ __forceinline__ void backward_input_tile(const Arguments& p) {
 
 // Two blocks fill a multiprocessor's registers; addresses that are found for
 // each quad leave room for one.
-template <Access kAccess>
-constexpr int kBlocks = kAccess == Access::slices ? 2 : 1;
+template <int kSize, Access kAccess>
+constexpr int kBlocks =
+    kAccess == Access::slices && !(kBlackwell && kSize == 128) ? 2 : 1;
 
 template <int kSize, Access kAccess>
 __global__ __launch_bounds__(
     kSimtThreads,
-    kBlocks<kAccess>) void conv2d_backward_input_kernel(Arguments p) {
+    kBlocks<kSize, kAccess>) void conv2d_backward_input_kernel(Arguments p) {
   backward_input_tile<SimtLoop<kSize, DepthQuads, DepthQuads>, kAccess>(p);
 }
 
@@ -46,11 +48,18 @@ using TensorCores = TensorLoop<
     DepthTile<kTensorTile, kInQuads<kAccess>, ConvGradients<kAccess>>,
     DepthTile<kColumns, kInQuads<kAccess>, ConvWeights<kAccess>>>;
 
+template <int kColumns, Access kAccess>
+constexpr int kTensorCoreBlocks =
+    kBlackwell && kAccess == Access::scalars && kColumns == 128
+        ? 1
+        : kTensorBlocks<kColumns>;
+
 template <Precision kPrecision, int kColumns, Access kAccess>
 __global__ __launch_bounds__(
     kTensorThreads,
-    kTensorBlocks<
-        kColumns>) void conv2d_backward_input_tensor_core_kernel(Arguments p) {
+    kTensorCoreBlocks<
+        kColumns,
+        kAccess>) void conv2d_backward_input_tensor_core_kernel(Arguments p) {
   backward_input_tile<TensorCores<kPrecision, kColumns, kAccess>, kAccess>(p);
 }
 

@@ -1,4 +1,5 @@
 // Matrix multiplication on tensor cores: see tensor_loop.cuh for the main loop.
+#include "cuda/device/blackwell.hpp"
 #include "cuda/gemm/matrix.cuh"
 #include "cuda/gemm/split.cuh"
 #include "cuda/gemm/tensor_core.h"
@@ -22,10 +23,15 @@ using Tile =
                        DepthTile<kTensorTile, kVectors, DepthMatrix<kVectors>>,
                        SpanTile<kTensorTile, kVectors, SpanMatrix<kVectors>>>;
 
+template <bool kTransposeB, bool kVectors>
+constexpr int kBlocks = kBlackwell && kTransposeB && !kVectors ? 1 : 0;
+
 template <Precision kPrecision, bool kTransposeA, bool kTransposeB,
           bool kVectors>
-__global__ __launch_bounds__(kTensorThreads) void gemm_tensor_core_kernel(
-    TensorArguments p) {
+__global__ __launch_bounds__(
+    kTensorThreads,
+    kBlocks<kTransposeB, kVectors>) void gemm_tensor_core_kernel(TensorArguments
+                                                                     p) {
   using A = Tile<!kTransposeA, kVectors>;
   using B = Tile<kTransposeB, kVectors>;
   auto& shared = shared_memory<TensorShared<kTensorTile, A, B>>();

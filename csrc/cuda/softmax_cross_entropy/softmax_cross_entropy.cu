@@ -2,6 +2,7 @@
 // pass over the logits, the gradient in a second. Around it, where there is
 // need, two kernels of one block: what a mean divides by, which the gradient
 // wants to know, and the sum of the rows' losses, each in a fixed order.
+#include "cuda/device/blackwell.hpp"
 #include "cuda/device/block_sum.hpp"
 #include "cuda/softmax_cross_entropy/rows.cuh"
 #include "cuda/softmax_cross_entropy/softmax_cross_entropy.h"
@@ -81,8 +82,13 @@ __device__ __forceinline__ void write_zeros(const RowOfThread<kTeam>& mine,
 }
 
 template <int kTeam, int kLanes>
-__global__ __launch_bounds__(kRowThreads) void cross_entropy_kernel(
-    LossArguments p) {
+constexpr int kBlocks =
+    kBlackwell && kTeam == kRowThreads && kLanes == 4 ? 1 : 0;
+
+template <int kTeam, int kLanes>
+__global__ __launch_bounds__(
+    kRowThreads,
+    kBlocks<kTeam, kLanes>) void cross_entropy_kernel(LossArguments p) {
   auto& shared = shared_memory<RowShared>();
   const RowOfThread<kTeam> mine;
   const int64_t columns = mine.row < p.rows ? p.C : 0;

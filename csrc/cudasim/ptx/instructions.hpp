@@ -4,6 +4,7 @@
 
 #include "cudasim/async_copy.hpp"
 #include "cudasim/mbarrier.hpp"
+#include "cudasim/named_barrier.hpp"
 #include "cudasim/ptx/kernels.hpp"
 #include "cudasim/ptx/numbers.hpp"
 #include "cudasim/ptx/spaces.hpp"

@@ -261,9 +261,12 @@ def _trap(c: Context) -> str:
 
 
 def _barrier(c: Context) -> str:
-    if c.operands != ("0",):
-        raise ValueError("only barrier 0, for all threads of the block")
-    return f"__syncthreads({c.site()}.file, {c.site()}.line);"
+    if c.operands == ("0",):
+        return f"__syncthreads({c.site()}.file, {c.site()}.line);"
+    if len(c.operands) != 2:
+        raise ValueError("only barrier 0 is for all threads of the block")
+    number, threads = (c.read(operand, "s32") for operand in c.operands)
+    return f"wait_at_named_barrier({number}, {threads}, {c.site()});"
 
 
 def _warp_barrier(c: Context) -> str:
