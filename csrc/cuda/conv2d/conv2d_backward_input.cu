@@ -33,11 +33,12 @@ __device__ __forceinline__ void backward_input_tile(const Arguments& p) {
 template <Access kAccess>
 constexpr int kBlocks = kAccess == Access::slices ? 2 : 1;
 
-template <int kSize, Access kAccess>
+template <int kRows, int kColumns, Access kAccess>
 __global__ __launch_bounds__(
-    kSimtThreads,
+    simt_threads(kRows, kColumns),
     kBlocks<kAccess>) void conv2d_backward_input_kernel(Arguments p) {
-  backward_input_tile<SimtLoop<kSize, DepthQuads, DepthQuads>, kAccess>(p);
+  using Loop = SimtLoop<kRows, kColumns, DepthQuads, DepthQuads>;
+  backward_input_tile<Loop, kAccess>(p);
 }
 
 template <Precision kPrecision, int kColumns, Access kAccess>
@@ -101,10 +102,11 @@ void conv2d_backward_input(const ConvBackwardInput& b, float* workspace,
                  stream, p);
         });
   else
-    with_simt_loop(product, access, [&](auto size, auto access) {
+    with_simt_loop(product, access, [&](auto rows, auto columns, auto access) {
       launch("conv2d_backward_input_simt",
-             conv2d_backward_input_kernel<size(), access()>, grid,
-             dim3(kSimtThreads), sizeof(SimtShared<size()>), stream, p);
+             conv2d_backward_input_kernel<rows(), columns(), access()>, grid,
+             dim3(simt_threads(rows(), columns())),
+             sizeof(SimtShared<rows(), columns()>), stream, p);
     });
   add_conv_splits(product, result, workspace, stream);
 }
