@@ -98,8 +98,9 @@ struct ConvPixels {
     const DepthPlace depth = depth_place<kAccess>(d.by_group_c, slice, within);
     const int r = d.by_s.split(depth.tap, s);
     const int down = r * d.dilation_h, right = s * d.dilation_w;
-    const bool there = (kAccess == Access::slices || depth.tap < d.taps()) &
-                       d.inside(row_ + down, column_ + right);
+    // "&", which branches nowhere.
+    const int of_these = kAccess == Access::slices || depth.tap < d.taps();
+    const bool there = of_these & d.inside(row_ + down, column_ + right);
     const int pixel = first_ + down * d.w + right;
     return {pixel_address(x, pixel, d.c, depth.channel, depth.within), there};
   }

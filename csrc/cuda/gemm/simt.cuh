@@ -244,17 +244,18 @@ template <int kRows, int kColumns, class Store>
 __device__ __forceinline__ void simt_store(SimtShared<kRows, kColumns>& shared,
                                            const SimtSum<kRows, kColumns>& sum,
                                            const Store& store) {
+  using Sum = SimtSum<kRows, kColumns>;
   constexpr int kQuadsARow = kColumns / 4;
-  constexpr int kRowsAStep = sum.kThreads / kQuadsARow;
+  constexpr int kRowsAStep = Sum::kThreads / kQuadsARow;
 #pragma unroll
-  for (int part = 0; part < sum.kRowQuads; part++) {
+  for (int part = 0; part < Sum::kRowQuads; part++) {
     simt_stage(shared, sum, part);
     __syncthreads();
     const int column = threadIdx.x % kQuadsARow * 4;
 #pragma unroll 1
-    for (int row = threadIdx.x / kQuadsARow; row < sum.kRowStep;
+    for (int row = threadIdx.x / kQuadsARow; row < Sum::kRowStep;
          row += kRowsAStep)
-      store(part * sum.kRowStep + row, column,
+      store(part * Sum::kRowStep + row, column,
             load4(&shared.staged[staged_place(row, kColumns)][column]));
     __syncthreads();
   }
