@@ -34,6 +34,10 @@ PRODUCTS = {"3xtf32": 3}  # of tensor cores for one product
 NARROW = {"tf32": 4, "3xtf32": 8, "bf16": 2}
 # As csrc/cuda/gemm/tiles.cuh and split.cuh choose.
 ENOUGH_TILES, LEAST_DEPTH, MOST_SPLITS, DEPTH_STEP = 128, 256, 64, 16
+FEW, LEAST_DEPTH_OF_FEW = 32, 64
+# Rows and columns of the ordinary units' tiles, and the threads of a block.
+TILES = {(128, 128): 256, (128, 64): 128, (64, 64): 256, (128, 16): 64, (16, 128): 64}
+Tile = tuple[int, int]
 INTRODUCTION = """\
 # How fast the CUDA kernels ought to be: an expectation
 
@@ -115,32 +119,52 @@ class Product:
 
     @property
     def aligned(self) -> bool:
-        """Whether rows of the operands can be read four numbers at a time."""
-        return self.depth % 4 == 0 and self.columns % 4 == 0
+        """Whether operands can be read four numbers at a time.
+
+        An operand of few rows or columns does not matter.
+        """
+        a = self.few and self.rows < self.columns or self.depth % 4 == 0
+        b = self.few and self.columns <= self.rows or self.columns % 4 == 0
+        return a and b
+
+    @property
+    def few(self) -> bool:
+        """Whether it is a product of matrices with few rows or columns."""
+        return self.kernel.startswith("gemm") and min(self.rows, self.columns) <= FEW
 
     @property
     def outputs(self) -> int:
         """Numbers of all groups' outputs."""
         return self.rows * self.columns * self.groups
 
-    def tile(self, precision: str) -> int:
+    def tile(self, precision: str) -> Tile:
         """Rows and columns of the output that a block computes."""
-        large = self.rows > 64 and self.columns > 64 and self._tiles(128) >= 64
-        return 128 if precision != "fp32" or large else 64
+        if precision != "fp32":
+            return 128, 128
+        if self.few:
+            return (128, 16) if self.columns <= self.rows else (16, 128)
+        if self.rows > 64 and self.columns > 64 and self._tiles((128, 128)) >= 64:
+            return 128, 128
+        most = min(max(1, self.depth // LEAST_DEPTH), MOST_SPLITS)
+        blocks = self._tiles((128, 64)) * self.groups * most
+        tall = self.rows > 64 and self.columns <= 64 and blocks >= 2 * ENOUGH_TILES
+        return (128, 64) if tall else (64, 64)
 
-    def splits(self, tile: int) -> tuple[int, int]:
+    def splits(self, tile: Tile) -> tuple[int, int]:
         """Into how many parts the depth is cut, and how deep each is."""
-        wanted = ceil_div(ENOUGH_TILES, self._tiles(tile) * self.groups)
-        count = min(max(1, min(wanted, self.depth // LEAST_DEPTH)), MOST_SPLITS)
+        enough = ENOUGH_TILES * 256 // TILES[tile]
+        wanted = ceil_div(enough, self._tiles(tile) * self.groups)
+        least = LEAST_DEPTH_OF_FEW if 16 in tile else LEAST_DEPTH
+        count = min(max(1, min(wanted, self.depth // least)), MOST_SPLITS)
         deep = ceil_div(ceil_div(self.depth, count), DEPTH_STEP) * DEPTH_STEP
         return ceil_div(self.depth, deep), deep
 
-    def blocks(self, tile: int) -> int:
+    def blocks(self, tile: Tile) -> int:
         """How many blocks a launch has."""
         return self._tiles(tile) * self.groups * self.splits(tile)[0]
 
-    def _tiles(self, tile: int) -> int:
-        return ceil_div(self.rows, tile) * ceil_div(self.columns, tile)
+    def _tiles(self, tile: Tile) -> int:
+        return ceil_div(self.rows, tile[0]) * ceil_div(self.columns, tile[1])
 
 
 @dataclass(frozen=True)
@@ -152,14 +176,14 @@ class Expected:
 
 
 def loop_of(
-    figures: dict[str, Any], product: Product, precision: str, tile: int
+    figures: dict[str, Any], product: Product, precision: str, tile: Tile
 ) -> tuple[int, int]:
     """Instructions of the main loop, and those of them that multiply.
 
     Of a kernel's forms the best where operands are aligned, else the worst.
     """
-    number = {"tf32": 1, "3xtf32": 2, "bf16": 3}.get(precision, tile)
-    prefix = f"{product.kernel}<{number},"
+    numbers = {"tf32": "1", "3xtf32": "2", "bf16": "3"}
+    prefix = f"{product.kernel}<{numbers.get(precision, f'{tile[0]}, {tile[1]}')},"
     math_name = "FFMA" if precision == "fp32" else "HMMA"
     loops = [
         (one["main loop"]["all"], one["main loop"][math_name])
@@ -193,8 +217,10 @@ def of_product(
     rate = gpu.flops[unit] / gpu.multiprocessors * share_of_peak(gpu, loop, precision)
     # The multiprocessor with the most blocks, whose tiles are computed whole.
     most = ceil_div(product.blocks(tile), gpu.multiprocessors)
-    work = 2.0 * tile * tile * deep * PRODUCTS.get(precision, 1)
-    arithmetic = most * work / rate
+    work = 2.0 * tile[0] * tile[1] * deep * PRODUCTS.get(precision, 1)
+    # A block of two warps has work for two schedulers.
+    busy = min(1, most * TILES[tile] / 32 / SCHEDULERS)
+    arithmetic = most * work / (rate * busy)
     memory = moved / gpu.bandwidth
     added = 0.0
     if splits > 1:  # the parts are written, and read to be added

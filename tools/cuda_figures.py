@@ -44,6 +44,8 @@ ARITHMETIC = {
     "gemm_tensor_core_kernel": ("HMMA", 256),
     "gemm_hopper_kernel": ("HGMMA", 384),
 }
+# Of the ordinary units' tiles (gemm/tiles.cuh).
+THREADS = {"128, 128": 256, "128, 64": 128, "64, 64": 256, "128, 16": 64, "16, 128": 64}
 # Kernels that are there on one architecture alone.
 ONLY_ON = {"gemm_hopper_kernel": "sm_90a"}
 # Instruction -> what begins its name; LDG.E.128 and the like are counted apart.
@@ -170,8 +172,9 @@ def shared_bytes(name: str) -> int:
         # Slices along the span have 8 numbers between their rows.
         slices = 128 + 8 * turned_a + columns + 8 * turned_b
         return max(4 * 16 * slices, 128 * (columns + 8)) * 4
-    size = int(parameters[0])
-    return max(4 * 16 * (size + 4), 64 * size) * 4
+    rows, columns = int(parameters[0]), int(parameters[1])
+    slices = 2 * 16 * (rows + 4 + columns + 4)
+    return max(slices, min(rows, 64) * columns) * 4
 
 
 def figures_of(source: Path, architecture: str) -> dict[str, Figures]:
@@ -201,6 +204,11 @@ def figures_of(source: Path, architecture: str) -> dict[str, Figures]:
             figures["instructions"] = count_kinds([one for _, one in code])
         else:
             math, threads = ARITHMETIC[kind]
+            tile = (
+                re.search(r"_kernel<(\d+, \d+),", name) if "few" not in name else None
+            )
+            if math == "FFMA" and tile is not None:
+                threads = THREADS[tile[1]]
             loop = main_loop(code, math)
             counts = count_kinds(loop)
             figures["threads of an SM"] = resident(architecture, count, name, threads)

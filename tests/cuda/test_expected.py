@@ -73,7 +73,7 @@ def test_a_product(model: ModuleType) -> None:
     """1024^3: 64 tiles, the depth in 2 parts, 128 blocks, 2 at most on an SM."""
     a100 = model.GPUS[0]
     loop = {"main loop": {"all": 1500, "FFMA": 1024}}
-    figures = {"sm_80": {"gemm_simt_kernel<128, false, false, true>": loop}}
+    figures = {"sm_80": {"gemm_simt_kernel<128, 128, false, false, true>": loop}}
     found = model.expected(a100, figures, case("gemm", "(1024, 1024, 1024) square"))
     # An FFMA takes two cycles: 2,048 of them are more than 1,500 instructions.
     arithmetic = 2 * (2 * 128 * 128 * 512) / (19.5e12 / 108)
@@ -95,31 +95,66 @@ def test_instructions_take_turns(model: ModuleType) -> None:
 
 def test_the_worst_form_counts_where_operands_are_unaligned(model: ModuleType) -> None:
     forms = {
-        "conv2d_kernel<64, true, true>": {"main loop": {"all": 300, "FFMA": 256}},
-        "conv2d_kernel<64, false, false>": {"main loop": {"all": 600, "FFMA": 256}},
-        "conv2d_kernel<128, true, true>": {"main loop": {"all": 1100, "FFMA": 1024}},
+        "conv2d_kernel<64, 64, 1, true>": {"main loop": {"all": 300, "FFMA": 256}},
+        "conv2d_kernel<64, 64, 0, true>": {"main loop": {"all": 600, "FFMA": 256}},
+        "conv2d_kernel<128, 64, 1, true>": {"main loop": {"all": 1100, "FFMA": 1024}},
     }
     aligned = model.Product("conv2d_kernel", 40, 32, 16)
     odd = model.Product("conv2d_kernel", 40, 31, 16)
-    assert model.loop_of(forms, aligned, "fp32", 64) == (300, 256)
-    assert model.loop_of(forms, odd, "fp32", 64) == (600, 256)
+    assert model.loop_of(forms, aligned, "fp32", (64, 64)) == (300, 256)
+    assert model.loop_of(forms, odd, "fp32", (64, 64)) == (600, 256)
 
 
 def test_cuts_are_those_of_the_kernels(model: ModuleType) -> None:
     """csrc/cuda/gemm/tiles.cuh and split.cuh have the same numbers."""
-    text = (ROOT / "csrc/cuda/gemm/split.cuh").read_text()
+    folder = ROOT / "csrc/cuda/gemm"
+    text = (folder / "split.cuh").read_text() + (folder / "tiles.cuh").read_text()
     for name, value in (
+        ("kFew", model.FEW),
+        ("kLeastDepthOfFew", model.LEAST_DEPTH_OF_FEW),
         ("kEnoughTiles", model.ENOUGH_TILES),
         ("kLeastDepth", model.LEAST_DEPTH),
         ("kMostSplits", model.MOST_SPLITS),
         ("kDepthStep", model.DEPTH_STEP),
     ):
         assert f"{name} = {value};" in text
-    small = model.Product("gemm_simt_kernel", 32, 10, 64)
-    assert small.tile("fp32") == 64 and small.splits(64) == (1, 64)
+    tile = 64, 64
+    small = model.Product("gemm_simt_kernel", 64, 64, 64)
+    assert small.tile("fp32") == tile and small.splits(tile) == (1, 64)
     deep = model.Product("gemm_simt_kernel", 64, 64, 20_000)
-    assert deep.splits(64) == (63, 320)
-    assert model.Product("k", 64, 64, 1100).splits(64) == (4, 288)
+    assert deep.splits(tile) == (63, 320)
+    assert model.Product("k", 64, 64, 1100).splits(tile) == (4, 288)
+
+
+def test_tiles_are_those_of_the_kernels(model: ModuleType) -> None:
+    """csrc/cuda/gemm/tiles.cuh, by hand."""
+
+    def tile(kernel: str, *sizes: int) -> tuple[int, int]:
+        found: tuple[int, int] = model.Product(kernel, *sizes).tile("fp32")
+        return found
+
+    assert tile("gemm_simt_kernel", 1024, 1024, 64) == (128, 128)
+    assert tile("gemm_simt_kernel", 512, 512, 64) == (64, 64)
+    assert tile("gemm_simt_kernel", 32, 10, 64) == (128, 16)
+    assert tile("gemm_simt_kernel", 1, 1000, 2048) == (16, 128)
+    assert tile("gemm_simt_kernel", 32, 33, 64) == (16, 128)
+    # 256 blocks of 128 threads: by their number, or by a depth that can be cut.
+    assert tile("conv2d_kernel", 255 * 128, 64, 64) == (64, 64)
+    assert tile("conv2d_kernel", 255 * 128 + 1, 64, 64) == (128, 64)
+    assert tile("conv2d_backward_weight_kernel", 385, 64, 64 * 256) == (128, 64)
+    assert tile("conv2d_backward_weight_kernel", 384, 64, 64 * 256) == (64, 64)
+    one = model.Product("gemm_simt_kernel", 1, 1000, 2048)
+    assert one.splits((16, 128)) == (32, 64) and one.blocks((16, 128)) == 256
+
+
+def test_two_warps_have_two_schedulers(model: ModuleType) -> None:
+    a100 = model.GPUS[0]
+    loop = {"main loop": {"all": 600, "FFMA": 512}}
+    figures = {"gemm_simt_kernel<128, 16, false, false, true>": loop}
+    product = model.Product("gemm_simt_kernel", 32, 10, 64)
+    found = model.of_product(a100, figures, product, 0.0, "fp32")
+    rate = 19.5e12 / 108 / 2
+    assert found.seconds == pytest.approx(2 * 128 * 16 * 64 / rate, rel=1e-12)
 
 
 def test_the_parts_of_a_convolution(model: ModuleType) -> None:

@@ -45,7 +45,7 @@ def test_nothing_spills(known: dict) -> None:
 
 def test_large_aligned_products_are_arithmetic(known: dict) -> None:
     for kernels in known.values():
-        names = [n for n in kernels if n.startswith("gemm_simt_kernel<128")]
+        names = [n for n in kernels if n.startswith("gemm_simt_kernel<128, 128")]
         aligned = [n for n in names if n.endswith("true>")]
         assert len(aligned) == 4
         for name in aligned:
@@ -55,16 +55,31 @@ def test_large_aligned_products_are_arithmetic(known: dict) -> None:
             assert "LDS" not in loop and "local" not in loop, name
 
 
+def test_few_rows_or_columns_are_read_by_quads(known: dict) -> None:
+    """Of the large operand; eight blocks of 64 threads on a multiprocessor."""
+    for kernels in known.values():
+        for tile in ("16, 128", "128, 16"):
+            names = [n for n in kernels if n.startswith(f"gemm_simt_kernel<{tile}")]
+            assert len(names) == 8
+            for name in (n for n in names if n.endswith("true>")):
+                assert kernels[name]["main loop"]["LDG.128"] == 8, name
+                assert kernels[name]["threads of an SM"] == 512, name
+
+
 CONVOLUTIONS = (
-    "conv2d_kernel<128, 2, true>",
-    "conv2d_max_pool2d_kernel<128, 2, true>",
-    "conv2d_backward_input_kernel<128, 2>",
-    "conv2d_backward_weight_kernel<128, true, true>",
+    "conv2d_kernel<128, {}, 2, true>",
+    "conv2d_max_pool2d_kernel<128, {}, 2, true>",
+    "conv2d_backward_input_kernel<128, {}, 2>",
+    "conv2d_backward_weight_kernel<128, {}, true, true>",
 )
 
 
+@pytest.mark.parametrize("columns", [64, 128])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_large_aligned_convolutions_are_arithmetic(known: dict, name: str) -> None:
+def test_large_aligned_convolutions_are_arithmetic(
+    known: dict, name: str, columns: int
+) -> None:
+    name = name.format(columns)
     for kernels in known.values():
         loop = kernels[name]["main loop"]
         assert kernels[name]["arithmetic share"] >= 0.85
@@ -131,10 +146,10 @@ def test_tensor_core_loops_of_convolutions(
 @pytest.mark.parametrize(
     ("source", "architecture", "count"),
     [
-        ("gemm/gemm.cu", "sm_80", 16),
+        ("gemm/gemm.cu", "sm_80", 40),
         ("gemm/tensor_core.cu", "sm_80", 24),
         ("gemm/hopper.cu", "sm_90a", 6),
-        ("conv2d/conv2d_backward_input.cu", "sm_80", 16),
+        ("conv2d/conv2d_backward_input.cu", "sm_80", 18),
     ],
 )
 def test_no_figure_is_worse(

@@ -23,9 +23,11 @@ __device__ __forceinline__ void forward_tile(const Arguments& p) {
             p.store_here());
 }
 
-template <int kSize, Access kAccess, bool kVectorsB>
-__global__ __launch_bounds__(kSimtThreads, 1) void conv2d_kernel(Arguments p) {
-  forward_tile<SimtLoop<kSize, DepthQuads, SpanQuads>, kAccess, kVectorsB>(p);
+template <int kRows, int kColumns, Access kAccess, bool kVectorsB>
+__global__ __launch_bounds__(simt_threads(kRows, kColumns),
+                             1) void conv2d_kernel(Arguments p) {
+  using Loop = SimtLoop<kRows, kColumns, DepthQuads, SpanQuads>;
+  forward_tile<Loop, kAccess, kVectorsB>(p);
 }
 
 template <Precision kPrecision, int kColumns, Access kAccess>
@@ -81,14 +83,15 @@ void conv2d(const ConvForward& f, float* workspace, Stream stream) {
                  sizeof(typename Loop::Shared), stream, p);
         });
   else
-    with_simt_loop(product, access_of(vectors_a, d.group_c()),
-                   [&](auto size, auto access) {
-                     launch("conv2d_simt",
-                            vectors_b ? conv2d_kernel<size(), access(), true>
-                                      : conv2d_kernel<size(), access(), false>,
-                            conv_grid(product), dim3(kSimtThreads),
-                            sizeof(SimtShared<size()>), stream, p);
-                   });
+    with_simt_loop(
+        product, access_of(vectors_a, d.group_c()),
+        [&](auto rows, auto columns, auto access) {
+          launch("conv2d_simt",
+                 vectors_b ? conv2d_kernel<rows(), columns(), access(), true>
+                           : conv2d_kernel<rows(), columns(), access(), false>,
+                 conv_grid(product), dim3(simt_threads(rows(), columns())),
+                 sizeof(SimtShared<rows(), columns()>), stream, p);
+        });
   add_conv_splits(product, result, workspace, stream);
 }
 

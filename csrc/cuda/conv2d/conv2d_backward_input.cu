@@ -31,15 +31,19 @@ __device__ __forceinline__ void backward_input_tile(const Arguments& p) {
 
 // Two blocks fill a multiprocessor's registers; addresses that are found for
 // each quad leave room for one.
-template <int kSize, Access kAccess>
+template <int kRows, int kColumns, Access kAccess>
 constexpr int kBlocks =
-    kAccess == Access::slices && !(kBlackwell && kSize == 128) ? 2 : 1;
+    kAccess == Access::slices && !(kBlackwell && kRows * kColumns == 128 * 128)
+        ? 2
+        : 1;
 
-template <int kSize, Access kAccess>
+template <int kRows, int kColumns, Access kAccess>
 __global__ __launch_bounds__(
-    kSimtThreads,
-    kBlocks<kSize, kAccess>) void conv2d_backward_input_kernel(Arguments p) {
-  backward_input_tile<SimtLoop<kSize, DepthQuads, DepthQuads>, kAccess>(p);
+    simt_threads(kRows, kColumns),
+    kBlocks<kRows, kColumns,
+            kAccess>) void conv2d_backward_input_kernel(Arguments p) {
+  using Loop = SimtLoop<kRows, kColumns, DepthQuads, DepthQuads>;
+  backward_input_tile<Loop, kAccess>(p);
 }
 
 template <Precision kPrecision, int kColumns, Access kAccess>
@@ -110,10 +114,11 @@ void conv2d_backward_input(const ConvBackwardInput& b, float* workspace,
                  stream, p);
         });
   else
-    with_simt_loop(product, access, [&](auto size, auto access) {
+    with_simt_loop(product, access, [&](auto rows, auto columns, auto access) {
       launch("conv2d_backward_input_simt",
-             conv2d_backward_input_kernel<size(), access()>, grid,
-             dim3(kSimtThreads), sizeof(SimtShared<size()>), stream, p);
+             conv2d_backward_input_kernel<rows(), columns(), access()>, grid,
+             dim3(simt_threads(rows(), columns())),
+             sizeof(SimtShared<rows(), columns()>), stream, p);
     });
   add_conv_splits(product, result, workspace, stream);
 }

@@ -23,11 +23,14 @@ __device__ __forceinline__ void backward_weight_tile(const Arguments& p) {
             p.store_here());
 }
 
-template <int kSize, bool kVectorsA, bool kVectorsB>
+template <int kRows, int kColumns, bool kVectorsA, bool kVectorsB>
 __global__ __launch_bounds__(
-    kSimtThreads, 1) void conv2d_backward_weight_kernel(Arguments p) {
-  backward_weight_tile<SimtLoop<kSize, SpanQuads, SpanQuads>,
-                       ConvTaps<kVectorsA, kSize / kSpanStep>, kVectorsB>(p);
+    simt_threads(kRows, kColumns),
+    1) void conv2d_backward_weight_kernel(Arguments p) {
+  using Loop = SimtLoop<kRows, kColumns, SpanQuads, SpanQuads>;
+  constexpr int kStep = span_step(Loop::kThreads);
+  backward_weight_tile<Loop, ConvTaps<kVectorsA, kRows / kStep, kStep>,
+                       kVectorsB>(p);
 }
 
 template <Precision kPrecision, int kColumns, bool kVectors>
@@ -51,13 +54,13 @@ ConvProduct product_of(const ConvBackwardWeight& b) {
           b.precision};
 }
 
-template <int kSize>
+template <int kRows, int kColumns>
 auto kernel_for(bool a, bool b) {
   if (a)
-    return b ? conv2d_backward_weight_kernel<kSize, true, true>
-             : conv2d_backward_weight_kernel<kSize, true, false>;
-  return b ? conv2d_backward_weight_kernel<kSize, false, true>
-           : conv2d_backward_weight_kernel<kSize, false, false>;
+    return b ? conv2d_backward_weight_kernel<kRows, kColumns, true, true>
+             : conv2d_backward_weight_kernel<kRows, kColumns, true, false>;
+  return b ? conv2d_backward_weight_kernel<kRows, kColumns, false, true>
+           : conv2d_backward_weight_kernel<kRows, kColumns, false, false>;
 }
 
 }  // namespace
@@ -99,12 +102,13 @@ void conv2d_backward_weight(const ConvBackwardWeight& b, float* workspace,
                  grid, dim3(kTensorThreads), sizeof(typename Loop::Shared),
                  stream, p);
         });
-  else if (product.tile_rows() == 128)
-    launch("conv2d_backward_weight_simt", kernel_for<128>(vectors_a, vectors_b),
-           grid, dim3(kSimtThreads), sizeof(SimtShared<128>), stream, p);
   else
-    launch("conv2d_backward_weight_simt", kernel_for<64>(vectors_a, vectors_b),
-           grid, dim3(kSimtThreads), sizeof(SimtShared<64>), stream, p);
+    with_simt_tile(product, [&](auto rows, auto columns) {
+      launch("conv2d_backward_weight_simt",
+             kernel_for<rows(), columns()>(vectors_a, vectors_b), grid,
+             dim3(simt_threads(rows(), columns())),
+             sizeof(SimtShared<rows(), columns()>), stream, p);
+    });
   add_conv_splits(product, result, workspace, stream);
 }
 

@@ -116,10 +116,12 @@ __device__ __forceinline__ void pooled_tile(const PooledArguments& p) {
                    });
 }
 
-template <int kSize, Access kAccess, bool kVectorsB>
-__global__ __launch_bounds__(kSimtThreads, 1) void conv2d_max_pool2d_kernel(
-    PooledArguments p) {
-  pooled_tile<SimtLoop<kSize, DepthQuads, SpanQuads>, kAccess, kVectorsB>(p);
+template <int kRows, int kColumns, Access kAccess, bool kVectorsB>
+__global__ __launch_bounds__(
+    simt_threads(kRows, kColumns),
+    1) void conv2d_max_pool2d_kernel(PooledArguments p) {
+  using Loop = SimtLoop<kRows, kColumns, DepthQuads, SpanQuads>;
+  pooled_tile<Loop, kAccess, kVectorsB>(p);
 }
 
 template <Precision kPrecision, int kColumns, Access kAccess>
@@ -187,12 +189,15 @@ void conv2d_max_pool2d(const ConvMaxPool& m, Stream stream) {
   else
     with_simt_loop(
         product, access_of(vectors_a, d.group_c()),
-        [&](auto size, auto access) {
-          launch("conv2d_max_pool2d",
-                 vectors_b ? conv2d_max_pool2d_kernel<size(), access(), true>
-                           : conv2d_max_pool2d_kernel<size(), access(), false>,
-                 conv_grid(product), dim3(kSimtThreads),
-                 sizeof(SimtShared<size()>), stream, p);
+        [&](auto rows, auto columns, auto access) {
+          const auto kernel =
+              vectors_b
+                  ? conv2d_max_pool2d_kernel<rows(), columns(), access(), true>
+                  : conv2d_max_pool2d_kernel<rows(), columns(), access(),
+                                             false>;
+          launch("conv2d_max_pool2d", kernel, conv_grid(product),
+                 dim3(simt_threads(rows(), columns())),
+                 sizeof(SimtShared<rows(), columns()>), stream, p);
         });
 }
 

@@ -22,17 +22,17 @@ struct ConvProduct {
   bool on_tensor_cores() const {
     return precision != Precision::fp32 && has_tensor_cores();
   }
-  int tile_rows() const {
-    return on_tensor_cores() || large_tiles(rows * phases, columns) ? 128 : 64;
-  }
-  int tile_columns() const {
-    return on_tensor_cores() && columns <= 64 ? 64 : tile_rows();
+  SimtTile tile() const {
+    return on_tensor_cores() ? SimtTile{128, columns <= 64 ? 64 : 128}
+                             : simt_tile(rows * phases, columns, depth, groups);
   }
   TileGrid tiles() const {
-    return TileGrid(rows, columns, tile_rows(), tile_columns());
+    return TileGrid(rows, columns, tile().rows, tile().columns);
   }
   Split split() const {
-    return Split(tiles().count() * phases * groups, depth);
+    const int64_t count = tiles().count() * phases * groups;
+    return on_tensor_cores() ? Split(count, depth)
+                             : split_of_tiles(tile(), count, depth);
   }
   // The floats of the parts of a result of so many pixels (or weights).
   int64_t workspace(int64_t of_a_channel) const {
@@ -52,17 +52,17 @@ struct ConvArguments {
   int64_t group_columns, part_size;
 
   __device__ __forceinline__ const float* a_here() const {
-    return a + blockIdx.z * group_a;
+    return kept(a + blockIdx.z * group_a);
   }
   __device__ __forceinline__ const float* b_here() const {
-    return b + blockIdx.z * group_b;
+    return kept(b + blockIdx.z * group_b);
   }
   // A block's part of the depth.
   __device__ __forceinline__ int begin() const {
     return static_cast<int>(blockIdx.y) * split_depth;
   }
   __device__ __forceinline__ int end(int whole) const {
-    return whole - begin() < split_depth ? whole : begin() + split_depth;
+    return kept(whole - begin() < split_depth ? whole : begin() + split_depth);
   }
   // Where a block's group and part go.
   __device__ __forceinline__ MatrixStore store_here() const {
@@ -78,12 +78,14 @@ struct ConvArguments {
 // and a part [begin, end) of its depth.
 //   run          calls store(row, column, quad) for the sums
 //   run_staged   calls staged(first row, rows, sums in shared memory, pitch)
-template <int kSize, template <int, class> class QuadsA,
-          template <int, class> class QuadsB>
+template <int kTileRows, int kTileColumns,
+          template <int, int, class> class QuadsA,
+          template <int, int, class> class QuadsB>
 struct SimtLoop {
-  static constexpr int kRows = kSize, kColumns = kSize;
-  static constexpr int kThreads = kSimtThreads;
-  using Shared = SimtShared<kSize>;
+  static constexpr int kRows = kTileRows, kColumns = kTileColumns;
+  static constexpr int kThreads = simt_threads(kRows, kColumns);
+  using Shared = SimtShared<kRows, kColumns>;
+  using Sum = SimtSum<kRows, kColumns>;
 
   template <class A, class B, class Store>
   static __device__ __forceinline__ void run(const A& left, int row,
@@ -91,7 +93,7 @@ struct SimtLoop {
                                              int begin, int end,
                                              const Store& store) {
     auto& shared = shared_memory<Shared>();
-    SimtSum<kSize> sum;
+    Sum sum;
     multiply(shared, left, row, right, column, begin, end, sum);
     simt_store(shared, sum, [&](int r, int c, float4 quad) {
       store(row + r, column + c, quad);
@@ -103,14 +105,14 @@ struct SimtLoop {
                                                     int begin, int end,
                                                     const Staged& staged) {
     auto& shared = shared_memory<Shared>();
-    SimtSum<kSize> sum;
+    Sum sum;
     multiply(shared, left, row, right, column, begin, end, sum);
 #pragma unroll
-    for (int part = 0; part < kSize / kStagedRows; part++) {
+    for (int part = 0; part < kRows / kStagedRows; part++) {
       simt_stage(shared, sum, part);
       __syncthreads();
       staged(row + part * kStagedRows, kStagedRows, &shared.staged[0][0],
-             kSize);
+             kColumns);
       __syncthreads();
     }
   }
@@ -120,10 +122,9 @@ struct SimtLoop {
   static __device__ __forceinline__ void multiply(Shared& shared, const A& left,
                                                   int row, const B& right,
                                                   int column, int begin,
-                                                  int end,
-                                                  SimtSum<kSize>& sum) {
-    QuadsA<kSize, A> a(left, row);
-    QuadsB<kSize, B> b(right, column);
+                                                  int end, Sum& sum) {
+    QuadsA<kRows, kThreads, A> a(left, row);
+    QuadsB<kColumns, kThreads, B> b(right, column);
     // Nothing is to be read of a part that is empty.
     if (begin < end) simt_multiply(shared, a, b, begin, end, sum);
   }
@@ -232,14 +233,24 @@ void with_access(Access access, const Run& run) {
   }
 }
 
-// run(size of a tile, access) for a product by the ordinary units.
+// run(rows and columns of a tile) for a product by the ordinary units.
+template <class Run>
+void with_simt_tile(const ConvProduct& product, const Run& run) {
+  const SimtTile tile = product.tile();
+  if (tile.columns == 128)
+    run(Choice<128>(), Choice<128>());
+  else if (tile.rows == 128)
+    run(Choice<128>(), Choice<64>());
+  else
+    run(Choice<64>(), Choice<64>());
+}
+
+// run(rows, columns, access).
 template <class Run>
 void with_simt_loop(const ConvProduct& product, Access access, const Run& run) {
   with_access(access, [&](auto chosen) {
-    if (product.tile_rows() == 128)
-      run(Choice<128>(), chosen);
-    else
-      run(Choice<64>(), chosen);
+    with_simt_tile(
+        product, [&](auto rows, auto columns) { run(rows, columns, chosen); });
   });
 }
 
@@ -249,7 +260,7 @@ void with_tensor_loop(const ConvProduct& product, Access access,
                       const Run& run) {
   const auto with_precision = [&](auto precision) {
     with_access(access, [&](auto chosen) {
-      if (product.tile_columns() == 64)
+      if (product.tile().columns == 64)
         run(precision, Choice<64>(), chosen);
       else
         run(precision, Choice<128>(), chosen);

@@ -11,6 +11,7 @@
 
 #include "cuda/conv2d/geometry.cuh"
 #include "cuda/conv2d/gradient_geometry.cuh"
+#include "cuda/device/ptx.hpp"
 #include "cuda/gemm/matrix.cuh"
 
 namespace tw::cuda {
@@ -28,17 +29,19 @@ inline Access access_of(bool aligned, int64_t channels) {
 template <Access kAccess>
 constexpr bool kInQuads = kAccess != Access::scalars;
 
-// The tap and the channel of a depth, by the number of channels.
+// Where a depth lies: the tap, and the channel as a sum of two, of which the
+// second is the same in every slice where slices lie within a tap.
+struct DepthPlace {
+  int tap, channel, within;
+};
 template <Access kAccess>
-__device__ __forceinline__ int tap_of(const Divider& by_channels, int slice,
-                                      int within, int& channel) {
-  if constexpr (kAccess == Access::slices) {
-    const int tap = by_channels.split(slice, channel);
-    channel += within;
-    return tap;
-  } else {
-    return by_channels.split(slice + within, channel);
-  }
+__device__ __forceinline__ DepthPlace depth_place(const Divider& by_channels,
+                                                  int slice, int within) {
+  constexpr bool kWhole = kAccess == Access::slices;
+  DepthPlace at{0, 0, kWhole ? within : 0};
+  at.tap = by_channels.split(kWhole ? slice : slice + within, at.channel);
+  at.channel = kept(at.channel);
+  return at;
 }
 
 // Four numbers along the depth.
@@ -53,15 +56,13 @@ __device__ __forceinline__ float4 load_along_depth(const Source& source,
         source.at(slice, within + 2).one(), source.at(slice, within + 3).one());
 }
 
-// The address of a pixel's channel: one multiplication of 32 by 32 bits.
+// The address of a pixel's channel.
 __device__ __forceinline__ const float* pixel_address(const float* first,
                                                       int pixel, int channels,
-                                                      int channel) {
-  const auto pitch = static_cast<unsigned>(channels) * sizeof(float);
-  const auto offset = static_cast<int64_t>(pixel) * static_cast<int>(pitch);
-  return reinterpret_cast<const float*>(reinterpret_cast<const char*>(first) +
-                                        offset) +
-         channel;
+                                                      int channel,
+                                                      int within = 0) {
+  const int pitch = channels * static_cast<int>(sizeof(float));
+  return further(first + channel, pixel, pitch) + within;
 }
 
 constexpr int kNowhere = INT32_MIN / 2;  // no row that a tap reaches is inside
@@ -79,6 +80,7 @@ struct EachPixel {
 // Row: an output pixel, which Rows finds. Depth: taps by channels.
 template <Access kAccess, class Rows = EachPixel>
 struct ConvPixels {
+  static constexpr bool kKeepDepth = false;
   const float* x;  // of the group's first channel
   ConvGeometry d;
   Rows rows;
@@ -92,14 +94,15 @@ struct ConvPixels {
     first_ = d.input_pixel(image, row, column_);
   }
   __device__ __forceinline__ Place at(int slice, int within) const {
-    int channel, s;
-    const int tap = tap_of<kAccess>(d.by_group_c, slice, within, channel);
-    const int r = d.by_s.split(tap, s);
+    int s;
+    const DepthPlace depth = depth_place<kAccess>(d.by_group_c, slice, within);
+    const int r = d.by_s.split(depth.tap, s);
     const int down = r * d.dilation_h, right = s * d.dilation_w;
-    const bool there = (kAccess == Access::slices || tap < d.taps()) &&
-                       d.inside(row_ + down, column_ + right);
+    // "&", which branches nowhere.
+    const int of_these = kAccess == Access::slices || depth.tap < d.taps();
+    const bool there = of_these & d.inside(row_ + down, column_ + right);
     const int pixel = first_ + down * d.w + right;
-    return {pixel_address(x, pixel, d.c, channel), there};
+    return {pixel_address(x, pixel, d.c, depth.channel, depth.within), there};
   }
   __device__ __forceinline__ float4 load(int slice, int within) const {
     return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
@@ -111,6 +114,7 @@ struct ConvPixels {
 // Row: an input pixel of a phase. Depth: its taps by output channels.
 template <Access kAccess>
 struct ConvGradients {
+  static constexpr bool kKeepDepth = false;
   const float* dy;  // of the group's first channel
   GradientGeometry d;
   GradientPhase phase;
@@ -124,16 +128,16 @@ struct ConvGradients {
     first_ = inside ? (image * d.p + row) * d.q + column_ : 0;
   }
   __device__ __forceinline__ Place at(int slice, int within) const {
-    int k, s;
-    const int tap = tap_of<kAccess>(d.by_group_k, slice, within, k);
-    const int r = phase.columns.by_taps.split(tap, s);
+    int s;
+    const DepthPlace depth = depth_place<kAccess>(d.by_group_k, slice, within);
+    const int r = phase.columns.by_taps.split(depth.tap, s);
     const int up = r * d.rows.output_step, left = s * d.columns.output_step;
     const bool there =
         (kAccess == Access::slices || r < phase.rows.taps) &&
         static_cast<unsigned>(row_ - up) < static_cast<unsigned>(d.p) &&
         static_cast<unsigned>(column_ - left) < static_cast<unsigned>(d.q);
     const int pixel = first_ - up * d.q - left;
-    return {pixel_address(dy, pixel, d.k, k), there};
+    return {pixel_address(dy, pixel, d.k, depth.channel, depth.within), there};
   }
   __device__ __forceinline__ float4 load(int slice, int within) const {
     return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
@@ -146,6 +150,7 @@ struct ConvGradients {
 // channels.
 template <Access kAccess>
 struct ConvWeights {
+  static constexpr bool kKeepDepth = false;
   const float* weight;  // of the group's first output channel
   GradientGeometry d;
   GradientPhase phase;
@@ -155,15 +160,15 @@ struct ConvWeights {
     channel_ = inside_ ? span : 0;
   }
   __device__ __forceinline__ Place at(int slice, int within) const {
-    int k, s;
-    const int tap = tap_of<kAccess>(d.by_group_k, slice, within, k);
-    const int r = phase.columns.by_taps.split(tap, s);
+    int s;
+    const DepthPlace depth = depth_place<kAccess>(d.by_group_k, slice, within);
+    const int r = phase.columns.by_taps.split(depth.tap, s);
     const bool there =
         inside_ && (kAccess == Access::slices || r < phase.rows.taps);
     const int row = phase.rows.first_tap + r * d.rows.tap_step;
     const int column = phase.columns.first_tap + s * d.columns.tap_step;
     const int at = (row * d.s + column) * d.group_c + channel_;
-    return {pixel_address(weight, at, d.k, k), there};
+    return {pixel_address(weight, at, d.k, depth.channel, depth.within), there};
   }
   __device__ __forceinline__ float4 load(int slice, int within) const {
     return load_along_depth<kInQuads<kAccess>>(*this, slice, within);
@@ -173,9 +178,9 @@ struct ConvWeights {
   int channel_;
 };
 
-// Row: a tap and channel, or kQuads times four of them, kSpanStep apart. Depth:
+// Row: a tap and channel, or kQuads times four of them, kStep apart. Depth:
 // output pixels.
-template <bool kVectors, int kQuads = 1>
+template <bool kVectors, int kQuads = 1, int kStep = 1>
 struct ConvTaps {
   const float* x;  // of the group's first channel
   ConvGeometry d;
@@ -183,7 +188,7 @@ struct ConvTaps {
   __device__ __forceinline__ void start(int span) {
 #pragma unroll
     for (int i = 0; i < kTaps; i++) {
-      const int row = span + i / kOfAQuad * kSpanStep + i % kOfAQuad;
+      const int row = span + i / kOfAQuad * kStep + i % kOfAQuad;
       const bool inside = row < d.taps() * d.group_c;
       int s;
       const int tap = d.by_group_c.split(inside ? row : 0, channel_[i]);
@@ -197,7 +202,7 @@ struct ConvTaps {
   }
   __device__ __forceinline__ float4 load(int slice, int within,
                                          int further) const {
-    const int depth = slice + within, i = further / kSpanStep * kOfAQuad;
+    const int depth = slice + within, i = further / kStep * kOfAQuad;
     if constexpr (kVectors)
       return place(depth, i).four();
     else
@@ -213,11 +218,11 @@ struct ConvTaps {
   __device__ __forceinline__ Place place(int depth, int i) const {
     int image, p, q;
     d.output(depth, image, p, q);
-    const int row = p * d.stride_h + row_[i];
+    const int first = depth < d.outputs() ? p * d.stride_h : kNowhere;
+    const int row = first + row_[i];
     const int column = q * d.stride_w + column_[i];
     const int pixel = d.input_pixel(image, row, column);
-    return {pixel_address(x, pixel, d.c, channel_[i]),
-            depth < d.outputs() && d.inside(row, column)};
+    return {pixel_address(x, pixel, d.c, channel_[i]), d.inside(row, column)};
   }
 };
 

@@ -1,7 +1,8 @@
 // Instructions that C++ has no name for: as inline PTX under nvcc, else as the
 // simulator carries them out. Layouts of the fragments: cudasim/tensor_core.hpp
-// and the PTX ISA. All need sm_80; on less they stop the kernel, which a launch
-// must not come to (launch.hpp: has_tensor_cores).
+// and the PTX ISA. All but the arithmetic of addresses need sm_80; on less they
+// stop the kernel, which a launch must not come to (launch.hpp:
+// has_tensor_cores).
 #pragma once
 
 #include "cuda/device/dialect.hpp"
@@ -13,6 +14,32 @@
 namespace tw::cuda {
 
 #ifdef __CUDACC__
+
+// An address of global memory, `count` times so many bytes further, as one
+// instruction: of a loop's counter the compiler would make 64 bits first, and
+// then four multiplications.
+__device__ __forceinline__ const float* further(const float* address, int count,
+                                                int bytes) {
+  const float* result;
+  asm("mad.wide.s32 %0, %1, %2, %3;"
+      : "=l"(result)
+      : "r"(count), "r"(bytes), "l"(address));
+  __builtin_assume(__isGlobal(result));
+  return result;
+}
+
+// The same value, in a register from here on: what it was computed from would
+// else be computed again in each turn of a loop, to save the register.
+__device__ __forceinline__ int kept(int value) {
+  asm("" : "+r"(value));
+  return value;
+}
+// An address of global memory.
+__device__ __forceinline__ const float* kept(const float* address) {
+  asm("" : "+l"(address));
+  __builtin_assume(__isGlobal(address));
+  return address;
+}
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #define TW_SM80(...) __trap()
@@ -99,6 +126,11 @@ __device__ __forceinline__ void ldmatrix_x4_transposed(uint32_t (&r)[4],
 
 #else
 
+inline const float* further(const float* address, int count, int bytes) {
+  return address + int64_t{count} * (bytes / int64_t{sizeof(float)});
+}
+inline int kept(int value) { return value; }
+inline const float* kept(const float* address) { return address; }
 inline void copy_async_16(void* shared, const void* global, int bytes) {
   cudasim::copy_async(shared, global, 16, bytes);
 }

@@ -25,9 +25,10 @@ using LeftMatrix = std::conditional_t<kTransposed, SpanMatrix<kVectors>,
 template <bool kTransposed, bool kVectors>
 using RightMatrix = std::conditional_t<kTransposed, DepthMatrix<kVectors>,
                                        SpanMatrix<kVectors>>;
-template <int kSize, bool kAlongDepth, class Source>
-using Quads = std::conditional_t<kAlongDepth, DepthQuads<kSize, Source>,
-                                 SpanQuads<kSize, Source>>;
+template <int kSize, int kThreads, bool kAlongDepth, class Source>
+using Quads =
+    std::conditional_t<kAlongDepth, DepthQuads<kSize, kThreads, Source>,
+                       SpanQuads<kSize, kThreads, Source>>;
 
 // Two blocks fill the registers of a multiprocessor; without vectors there are
 // more addresses than that leaves room for. From sm_100 on the compiler keeps
@@ -37,26 +38,34 @@ constexpr int kMostBlocks = 1;
 #else
 constexpr int kMostBlocks = 2;
 #endif
-template <bool kVectors>
-constexpr int kBlocks = kVectors ? kMostBlocks : 1;
+template <int kThreads, bool kVectors>
+constexpr int kBlocks = !kVectors        ? 1
+                        : kThreads == 64 ? 4 * kMostBlocks
+                                         : kMostBlocks;
 
-template <int kSize, bool kTransposeA, bool kTransposeB, bool kVectors>
+template <int kRows, int kColumns, bool kTransposeA, bool kTransposeB,
+          bool kVectors>
 __global__ __launch_bounds__(
-    kSimtThreads, kBlocks<kVectors>) void gemm_simt_kernel(SimtArguments p) {
-  auto& shared = shared_memory<SimtShared<kSize>>();
+    simt_threads(kRows, kColumns),
+    kBlocks<simt_threads(kRows, kColumns),
+            kVectors>) void gemm_simt_kernel(SimtArguments p) {
+  constexpr int kThreads = simt_threads(kRows, kColumns);
+  auto& shared = shared_memory<SimtShared<kRows, kColumns>>();
   int row, column;
-  p.tiles.place(blockIdx.x, kSize, row, column);
+  p.tiles.place(blockIdx.x, kRows, kColumns, row, column);
 
-  using A = LeftMatrix<kTransposeA, kVectors>;
-  using B = RightMatrix<kTransposeB, kVectors>;
+  // An operand of few rows or columns is read number by number: of a last
+  // layer's weights 10 are a row, and the other operand is what takes time.
+  using A = LeftMatrix<kTransposeA, kVectors && kRows != 16>;
+  using B = RightMatrix<kTransposeB, kVectors && kColumns != 16>;
   const A left{p.a, kTransposeA ? p.m : p.k, p.m, p.k, {}, {}};
   const B right{p.b, kTransposeB ? p.k : p.n, p.n, p.k, {}, {}};
-  Quads<kSize, !kTransposeA, A> a(left, row);
-  Quads<kSize, kTransposeB, B> b(right, column);
+  Quads<kRows, kThreads, !kTransposeA, A> a(left, row);
+  Quads<kColumns, kThreads, kTransposeB, B> b(right, column);
 
   const int begin = static_cast<int>(blockIdx.y) * p.split_depth;
   const int end = p.k - begin < p.split_depth ? p.k : begin + p.split_depth;
-  SimtSum<kSize> sum;
+  SimtSum<kRows, kColumns> sum;
   simt_multiply(shared, a, b, begin, end, sum);
 
   MatrixStore store = p.store;
@@ -66,37 +75,47 @@ __global__ __launch_bounds__(
   });
 }
 
-template <int kSize, bool kTransposeA, bool kTransposeB>
+template <int kRows, int kColumns, bool kTransposeA, bool kTransposeB>
 void run(const SimtArguments& p, bool vectors, unsigned splits, Stream stream) {
   const dim3 grid(static_cast<unsigned>(p.tiles.count()), splits);
   const auto kernel =
-      vectors ? gemm_simt_kernel<kSize, kTransposeA, kTransposeB, true>
-              : gemm_simt_kernel<kSize, kTransposeA, kTransposeB, false>;
-  launch("gemm_simt", kernel, grid, dim3(kSimtThreads),
-         sizeof(SimtShared<kSize>), stream, p);
+      vectors
+          ? gemm_simt_kernel<kRows, kColumns, kTransposeA, kTransposeB, true>
+          : gemm_simt_kernel<kRows, kColumns, kTransposeA, kTransposeB, false>;
+  launch("gemm_simt", kernel, grid, dim3(simt_threads(kRows, kColumns)),
+         sizeof(SimtShared<kRows, kColumns>), stream, p);
 }
 
-template <int kSize>
+template <int kRows, int kColumns>
 void run_transposed(const GemmProblem& q, const SimtArguments& p, bool vectors,
                     unsigned splits, Stream stream) {
   if (q.transpose_a && q.transpose_b)
-    return run<kSize, true, true>(p, vectors, splits, stream);
-  if (q.transpose_a) return run<kSize, true, false>(p, vectors, splits, stream);
-  if (q.transpose_b) return run<kSize, false, true>(p, vectors, splits, stream);
-  run<kSize, false, false>(p, vectors, splits, stream);
+    return run<kRows, kColumns, true, true>(p, vectors, splits, stream);
+  if (q.transpose_a)
+    return run<kRows, kColumns, true, false>(p, vectors, splits, stream);
+  if (q.transpose_b)
+    return run<kRows, kColumns, false, true>(p, vectors, splits, stream);
+  run<kRows, kColumns, false, false>(p, vectors, splits, stream);
 }
 
-int tile_size(const GemmProblem& q) { return large_tiles(q.m, q.n) ? 128 : 64; }
+SimtTile tile_of(const GemmProblem& q) {
+  return simt_tile_of_matrices(q.m, q.n, q.k);
+}
+
+TileGrid tiles_of(const GemmProblem& q) {
+  const SimtTile tile = tile_of(q);
+  return TileGrid(q.m, q.n, tile.rows, tile.columns);
+}
 
 Split split_of(const GemmProblem& q) {
-  return Split(TileGrid(q.m, q.n, tile_size(q)).count(), q.k);
+  return split_of_tiles(tile_of(q), tiles_of(q).count(), q.k);
 }
 
-bool operands_aligned(const GemmProblem& q) {
+bool operands_aligned(const GemmProblem& q, SimtTile tile) {
   const int64_t pitch_a = q.transpose_a ? q.m : q.k;
   const int64_t pitch_b = q.transpose_b ? q.k : q.n;
-  return quads_aligned(q.a, pitch_a, pitch_a) &&
-         quads_aligned(q.b, pitch_b, pitch_b);
+  return (tile.rows == 16 || quads_aligned(q.a, pitch_a, pitch_a)) &&
+         (tile.columns == 16 || quads_aligned(q.b, pitch_b, pitch_b));
 }
 
 // A GPU that lacks what a precision needs takes exact products instead.
@@ -137,14 +156,13 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
                         : gemm_tensor_core(q, workspace, stream);
   const MatrixStore result = store_of(q);
   const Split split = split_of(q);
-  const int size = tile_size(q);
   SimtArguments p{q.a,
                   q.b,
                   static_cast<int>(q.m),
                   static_cast<int>(q.n),
                   static_cast<int>(q.k),
                   static_cast<int>(split.depth),
-                  TileGrid(q.m, q.n, size),
+                  tiles_of(q),
                   result,
                   0};
   if (split.count > 1) {
@@ -152,11 +170,18 @@ void gemm(const GemmProblem& q, float* workspace, Stream stream) {
     p.part_size = q.m * q.n;
   }
   const auto splits = static_cast<unsigned>(split.count);
-  const bool aligned = operands_aligned(q);
-  if (size == 128)
-    run_transposed<128>(q, p, aligned, splits, stream);
+  const SimtTile tile = tile_of(q);
+  const bool aligned = operands_aligned(q, tile);
+  if (tile.rows == 16)
+    run_transposed<16, 128>(q, p, aligned, splits, stream);
+  else if (tile.columns == 16)
+    run_transposed<128, 16>(q, p, aligned, splits, stream);
+  else if (tile.columns == 128)
+    run_transposed<128, 128>(q, p, aligned, splits, stream);
+  else if (tile.rows == 128)
+    run_transposed<128, 64>(q, p, aligned, splits, stream);
   else
-    run_transposed<64>(q, p, aligned, splits, stream);
+    run_transposed<64, 64>(q, p, aligned, splits, stream);
   if (split.count > 1) add_splits(workspace, split.count, result, stream);
 }
 

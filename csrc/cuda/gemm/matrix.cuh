@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cuda/device/activation.hpp"
+#include "cuda/device/ptx.hpp"
 #include "cuda/gemm/source.cuh"
 
 namespace tw::cuda {
@@ -10,6 +11,7 @@ namespace tw::cuda {
 // kVectors: quads are aligned and never straddle the end.
 template <bool kVectors>
 struct DepthMatrix {
+  static constexpr bool kKeepDepth = true;
   const float* data;
   int pitch;
   int spans, depths;
@@ -45,32 +47,38 @@ struct DepthMatrix {
 template <bool kVectors>
 struct SpanMatrix {
   const float* data;
-  int pitch;  // 32 bits: a product with the depth is then one instruction
+  int pitch;
   int spans, depths;
 
   __device__ __forceinline__ void start(int span) {
     left_ = spans - span;
     column_ = data + span;
+    if constexpr (kVectors) pitch = pitch * 4;  // bytes
   }
   __device__ __forceinline__ Place at(int slice, int within) const {
     const int depth = slice + within;
-    return {column_ + int64_t{depth} * pitch, left_ > 0 && depth < depths};
+    return {row(depth), left_ > 0 && depth < depths};
   }
   __device__ __forceinline__ float4 load(int slice, int within,
                                          int further) const {
     const int depth = slice + within;
+    const float* at = row(depth) + further;
+    if constexpr (kVectors)
+      return Place{at, depth < depths && left_ > further}.four();
     float4 quad = make_float4(0, 0, 0, 0);
     if (depth >= depths || left_ <= further) return quad;
-    const float* at = column_ + int64_t{depth} * pitch + further;
-    if constexpr (kVectors) {
-      quad = load4(at);
-    } else {
-      quad.x = at[0];
-      if (left_ > further + 1) quad.y = at[1];
-      if (left_ > further + 2) quad.z = at[2];
-      if (left_ > further + 3) quad.w = at[3];
-    }
+    quad.x = at[0];
+    if (left_ > further + 1) quad.y = at[1];
+    if (left_ > further + 2) quad.z = at[2];
+    if (left_ > further + 3) quad.w = at[3];
     return quad;
+  }
+
+  __device__ __forceinline__ const float* row(int depth) const {
+    if constexpr (kVectors)
+      return tw::cuda::further(column_, depth, pitch);
+    else
+      return column_ + int64_t{depth} * pitch;
   }
 
   int left_;  // columns from this one to the end
@@ -111,10 +119,11 @@ struct MatrixStore {
   }
 };
 
-// Whether quads of a matrix can be read and written whole.
+// Whether quads of a matrix can be read and written whole; the bytes of a row
+// are then an int.
 inline bool quads_aligned(const void* data, int64_t pitch, int64_t columns) {
   return reinterpret_cast<uintptr_t>(data) % 16 == 0 && pitch % 4 == 0 &&
-         columns % 4 == 0;
+         columns % 4 == 0 && pitch < int64_t{1} << 29;
 }
 
 }  // namespace tw::cuda

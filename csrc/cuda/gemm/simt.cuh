@@ -1,135 +1,181 @@
 // The main loop of every float32 product, of matrices and of convolutions, on
 // the ordinary arithmetic units.
 //
-// A block of 256 threads computes a tile of 128 x 128 or 64 x 64 outputs, each
-// thread 8 x 8 or 4 x 4 of them (in quads, so that shared memory is read 128
-// bits at a time without conflicts), over slices of 16 in depth. Two slices lie
-// in shared memory: while one is multiplied, the next is on its way from global
-// memory in registers, and one barrier a slice is enough. An 8 x 8 thread does
-// 64 multiplications for 16 numbers read, which is what makes it bound by
-// arithmetic.
+// A block computes a tile of outputs over slices of 16 in depth, each thread up
+// to 8 x 8 of them (in quads, so that shared memory is read 128 bits at a
+// time without conflicts). Two slices lie in shared memory: while one is
+// multiplied, the next is on its way from global memory in registers, and one
+// barrier a slice is enough. An 8 x 8 thread does 64 multiplications for 16
+// numbers read, which is what makes it bound by arithmetic:
+//   128 x 128   256 threads of 8 x 8
+//   128 x 64    128 threads of 8 x 8, for outputs of up to 64 columns
+//   64 x 64     256 threads of 4 x 4, for outputs so small that a block must
+//               keep a multiprocessor busy by itself (tiles.cuh)
+//   16 x 128    64 threads of 4 x 8 or 8 x 4, for outputs of few rows or
+//   128 x 16    columns: bound by memory, of which eight such blocks on a
+//               multiprocessor have 64 KB on their way
 //
 // Where a matrix comes from is the affair of a source (source.cuh).
 #pragma once
 
 #include "cuda/device/activation.hpp"
 #include "cuda/device/memory.hpp"
+#include "cuda/device/ptx.hpp"
 #include "cuda/gemm/source.cuh"
+#include "cuda/gemm/tiles.cuh"
 
 namespace tw::cuda {
 
-constexpr int kSimtThreads = 256;
-// Two blocks of the large tile fill a multiprocessor's registers without
-// spills.
-constexpr int kSimtBlocks = 2;
 constexpr int kSimtDepth = kSliceDepth;
+// Of a large tile's sums, so many rows at a time are put into shared memory.
 constexpr int kStagedRows = 64;
+constexpr int staged_rows(int rows) {
+  return rows < kStagedRows ? rows : kStagedRows;
+}
+// A row of 16 is half of the banks. With one left out after every four, rows of
+// neighbouring threads, four apart, lie in different halves.
+constexpr int staged_place(int row, int columns) {
+  return columns == 16 ? row + row / 4 : row;
+}
 
 // Rows of a slice begin in banks that differ by 4, for quads along the depth.
 template <int kSize>
 using SimtSlice = float[kSimtDepth][kSize + 4];
 
-template <int kSize>
+template <int kRows, int kColumns>
 struct SimtShared {
   union {
     struct {
-      SimtSlice<kSize> a[2], b[2];
+      SimtSlice<kRows> a[2];
+      SimtSlice<kColumns> b[2];
     } slices;
-    float staged[kStagedRows][kSize];
+    float staged[staged_place(staged_rows(kRows), kColumns)][kColumns];
   };
 };
 
 // Slices of a matrix whose neighbours in memory are neighbours in depth: quads
 // are turned on their way into shared memory. Two lanes share a row, 16 rows a
 // warp, so that 32-byte sectors are read whole and stores meet 32 banks.
-template <int kSize, class Source>
+template <int kSize, int kThreads, class Source>
 class DepthQuads {
  public:
-  __device__ __forceinline__ DepthQuads(const Source& source, int span)
-      : source_(source) {
+  __device__ __forceinline__ DepthQuads(const Source& source, int span) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    row_ = (kSize == 128 ? warp : warp / 2) * 16 + lane / 2;
-    depth_ = ((kSize == 128 ? 0 : warp % 2 * 2) + lane % 2) * 4;
-    source_.start(span + row_);
+    const int row = warp / kWarpsARow * 16 + lane / 2;
+    const int depth = (warp % kWarpsARow * 2 + lane % 2) * 4;
+    depth_ = Source::kKeepDepth ? kept(depth) : depth;
+#pragma unroll
+    for (int i = 0; i < kRows; i++) {
+      source_[i] = source;
+      source_[i].start(span + row + kRowsAtOnce * i);
+    }
+    place_ = depth_ * kPitch + row;
   }
   __device__ __forceinline__ void fetch(int slice) {
 #pragma unroll
-    for (int i = 0; i < kQuads; i++)
-      held_[i] = source_.load(slice, depth_ + 8 * i);
+    for (int i = 0; i < kRows; i++)
+#pragma unroll
+      for (int j = 0; j < kQuads; j++)
+        held_[i][j] = source_[i].load(slice, depth_ + 4 * kLanes * j);
   }
   __device__ __forceinline__ void put(SimtSlice<kSize>& slice) const {
 #pragma unroll
-    for (int i = 0; i < kQuads; i++) {
-      const int depth = depth_ + 8 * i;
-      slice[depth][row_] = held_[i].x;
-      slice[depth + 1][row_] = held_[i].y;
-      slice[depth + 2][row_] = held_[i].z;
-      slice[depth + 3][row_] = held_[i].w;
-    }
+    for (int i = 0; i < kRows; i++)
+#pragma unroll
+      for (int j = 0; j < kQuads; j++) {
+        float* to = &slice[4 * kLanes * j][kRowsAtOnce * i] + place_;
+        to[0] = held_[i][j].x;
+        to[kPitch] = held_[i][j].y;
+        to[2 * kPitch] = held_[i][j].z;
+        to[3 * kPitch] = held_[i][j].w;
+      }
   }
 
  private:
-  static constexpr int kQuads = kSize * kSimtDepth / 4 / kSimtThreads;
-  Source source_;
-  int row_, depth_;
-  float4 held_[kQuads];
+  // Threads of a row: two, or what there is for one quad each.
+  static constexpr int kLanes = kThreads / kSize > 2 ? kThreads / kSize : 2;
+  static constexpr int kWarpsARow = kLanes / 2;
+  static constexpr int kRowsAtOnce = kThreads / kLanes;
+  static constexpr int kRows = kSize / kRowsAtOnce;
+  static constexpr int kQuads = kSimtDepth / 4 / kLanes;
+  static constexpr int kPitch = kSize + 4;
+  Source source_[kRows];
+  int depth_, place_;  // and where the first number goes in a slice
+  float4 held_[kRows][kQuads];
 };
 
 // Slices of a matrix whose neighbours in memory lie along the span. A thread's
 // quads are of one depth, which it finds once.
-template <int kSize, class Source>
+template <int kSize, int kThreads, class Source>
 class SpanQuads {
  public:
   __device__ __forceinline__ SpanQuads(const Source& source, int span)
       : source_(source) {
-    column_ = threadIdx.x % kLanes * 4;
-    depth_ = threadIdx.x / kLanes;
-    source_.start(span + column_);
+    const int column = threadIdx.x % kLanes * 4;
+    const int number = threadIdx.x / kLanes;
+    // Eight neighbouring threads store to all 32 banks: where they have two
+    // depths, these are four apart.
+    depth_ =
+        kLanes > 4 ? number : number % 2 * 4 + number / 2 % 4 + number / 8 * 8;
+    source_.start(span + column);
+    place_ = depth_ * (kSize + 4) + column;
   }
   __device__ __forceinline__ void fetch(int slice) {
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
-      held_[i] = source_.load(slice, depth_, kSpanStep * i);
+      held_[i] = source_.load(slice, depth_, kStep * i);
   }
   __device__ __forceinline__ void put(SimtSlice<kSize>& slice) const {
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
-      store4(&slice[depth_][column_ + kSpanStep * i], held_[i]);
+      store4(&slice[0][kStep * i] + place_, held_[i]);
   }
 
  private:
-  static constexpr int kLanes = kSimtThreads / kSimtDepth;
-  static constexpr int kQuads = kSize / 4 / kLanes;
+  static constexpr int kStep = span_step(kThreads);
+  static constexpr int kLanes = kStep / 4;
+  static constexpr int kQuads = kSize / kStep;
   Source source_;
-  int column_, depth_;
+  int depth_, place_;  // and where the first number goes in a slice
   float4 held_[kQuads];
 };
 
-template <int kSize>
+template <int kRows, int kColumns>
 struct SimtSum {
-  static constexpr int kEdge = kSize / 16;
-  float of[kEdge][kEdge] = {};
+  static constexpr int kThreads = simt_threads(kRows, kColumns);
+  static constexpr SimtTile kEach = simt_each(kRows, kColumns);
+  static constexpr int kLanes = kColumns / kEach.columns;  // threads of a row
+  static_assert(kThreads / kLanes * kEach.rows == kRows);
+  float of[kEach.rows][kEach.columns] = {};
 
-  // Of a thread's rows (columns) 0-3 are neighbours, and 4-7 lie 64 further.
-  static __device__ __forceinline__ int row() { return threadIdx.x / 16 * 4; }
-  static __device__ __forceinline__ int column() {
-    return threadIdx.x % 16 * 4;
+  // A thread's rows 0-3 are neighbours, and so are 4-7, which lie as far from
+  // them as all threads' rows 0-3 reach; its columns likewise.
+  static __device__ __forceinline__ int row() {
+    return threadIdx.x / kLanes * 4;
   }
+  static __device__ __forceinline__ int column() {
+    return threadIdx.x % kLanes * 4;
+  }
+  static constexpr int kRowQuads = kEach.rows / 4;
+  static constexpr int kColumnQuads = kEach.columns / 4;
+  static constexpr int kRowStep = kRows / kRowQuads;
+  static constexpr int kColumnStep = kColumns / kColumnQuads;
 
-  __device__ __forceinline__ void add_slice(const SimtSlice<kSize>& a,
-                                            const SimtSlice<kSize>& b) {
+  __device__ __forceinline__ void add_slice(const SimtSlice<kRows>& a,
+                                            const SimtSlice<kColumns>& b) {
 #pragma unroll
     for (int depth = 0; depth < kSimtDepth; depth++) {
-      float left[kEdge], right[kEdge];
+      float left[kEach.rows], right[kEach.columns];
 #pragma unroll
-      for (int i = 0; i < kEdge; i += 4) {
-        unpack(load4(&a[depth][row() + 16 * i]), left + i);
-        unpack(load4(&b[depth][column() + 16 * i]), right + i);
-      }
+      for (int i = 0; i < kRowQuads; i++)
+        unpack(load4(&a[depth][row() + kRowStep * i]), left + 4 * i);
 #pragma unroll
-      for (int i = 0; i < kEdge; i++)
+      for (int j = 0; j < kColumnQuads; j++)
+        unpack(load4(&b[depth][column() + kColumnStep * j]), right + 4 * j);
 #pragma unroll
-        for (int j = 0; j < kEdge; j++) of[i][j] += left[i] * right[j];
+      for (int i = 0; i < kEach.rows; i++)
+#pragma unroll
+        for (int j = 0; j < kEach.columns; j++) of[i][j] += left[i] * right[j];
     }
   }
 
@@ -143,10 +189,10 @@ struct SimtSum {
 };
 
 // Adds the products of slices [begin, end) of the depth.
-template <int kSize, class A, class B>
-__device__ __forceinline__ void simt_multiply(SimtShared<kSize>& shared, A& a,
-                                              B& b, int begin, int end,
-                                              SimtSum<kSize>& sum) {
+template <int kRows, int kColumns, class A, class B>
+__device__ __forceinline__ void simt_multiply(
+    SimtShared<kRows, kColumns>& shared, A& a, B& b, int begin, int end,
+    SimtSum<kRows, kColumns>& sum) {
   auto& slices = shared.slices;
   a.fetch(begin);
   b.fetch(begin);
@@ -161,30 +207,32 @@ __device__ __forceinline__ void simt_multiply(SimtShared<kSize>& shared, A& a,
       b.fetch(depth + kSimtDepth);
     }
     sum.add_slice(slices.a[now], slices.b[now]);
-    if (more) {
-      a.put(slices.a[now ^ 1]);
-      b.put(slices.b[now ^ 1]);
-    }
     now ^= 1;
+    if (more) {
+      a.put(slices.a[now]);
+      b.put(slices.b[now]);
+    }
     __syncthreads();
   }
 }
 
-// Puts 64 rows of the sums at a time into shared memory.
-template <int kSize>
-__device__ __forceinline__ void simt_stage(SimtShared<kSize>& shared,
-                                           const SimtSum<kSize>& sum,
+// Puts part of the sums into shared memory: all rows of which threads have the
+// same quad, in the order of the tile.
+template <int kRows, int kColumns>
+__device__ __forceinline__ void simt_stage(SimtShared<kRows, kColumns>& shared,
+                                           const SimtSum<kRows, kColumns>& sum,
                                            int part) {
-  constexpr int kEdge = SimtSum<kSize>::kEdge;
+  using Sum = SimtSum<kRows, kColumns>;
 #pragma unroll
-  for (int half = 0; half < kEdge / 4; half++) {
-    if (half != part) continue;
+  for (int quad = 0; quad < Sum::kRowQuads; quad++) {
+    if (quad != part) continue;
 #pragma unroll
     for (int i = 0; i < 4; i++)
 #pragma unroll
-      for (int j = 0; j < kEdge; j += 4) {
-        const float* four = &sum.of[4 * half + i][j];
-        store4(&shared.staged[sum.row() + i][sum.column() + 16 * j],
+      for (int j = 0; j < Sum::kColumnQuads; j++) {
+        const float* four = &sum.of[4 * quad + i][4 * j];
+        store4(&shared.staged[staged_place(sum.row() + i, kColumns)]
+                             [sum.column() + Sum::kColumnStep * j],
                make_float4(four[0], four[1], four[2], four[3]));
       }
   }
@@ -192,22 +240,23 @@ __device__ __forceinline__ void simt_stage(SimtShared<kSize>& shared,
 
 // store(row, column, four numbers) for each quad of the tile, by way of shared
 // memory: a loop that is not unrolled keeps the epilogue's code small.
-template <int kSize, class Store>
-__device__ __forceinline__ void simt_store(SimtShared<kSize>& shared,
-                                           const SimtSum<kSize>& sum,
+template <int kRows, int kColumns, class Store>
+__device__ __forceinline__ void simt_store(SimtShared<kRows, kColumns>& shared,
+                                           const SimtSum<kRows, kColumns>& sum,
                                            const Store& store) {
-  constexpr int kQuadsARow = kSize / 4;
-  constexpr int kRowsAStep = kSimtThreads / kQuadsARow;
+  using Sum = SimtSum<kRows, kColumns>;
+  constexpr int kQuadsARow = kColumns / 4;
+  constexpr int kRowsAStep = Sum::kThreads / kQuadsARow;
 #pragma unroll
-  for (int part = 0; part < kSize / kStagedRows; part++) {
+  for (int part = 0; part < Sum::kRowQuads; part++) {
     simt_stage(shared, sum, part);
     __syncthreads();
     const int column = threadIdx.x % kQuadsARow * 4;
 #pragma unroll 1
-    for (int row = threadIdx.x / kQuadsARow; row < kStagedRows;
+    for (int row = threadIdx.x / kQuadsARow; row < Sum::kRowStep;
          row += kRowsAStep)
-      store(part * kStagedRows + row, column,
-            load4(&shared.staged[row][column]));
+      store(part * Sum::kRowStep + row, column,
+            load4(&shared.staged[staged_place(row, kColumns)][column]));
     __syncthreads();
   }
 }

@@ -6,6 +6,9 @@
 //   load(slice, within)    four numbers, from there on along the depth
 //   load(slice, within, further)   or along the span, beginning so much further
 //                          than the chosen one: 0, or kSpanStep
+//   kKeepDepth             (where quads lie along the depth) whether a thread's
+//                          own part of it stays in a register, of which there
+//                          are just enough
 // Slices begin at multiples of kSliceDepth, which lets a source do once a slice
 // what all of its depths have in common.
 #pragma once
@@ -15,7 +18,10 @@
 namespace tw::cuda {
 
 constexpr int kSliceDepth = 16;
-constexpr int kSpanStep = 64;
+
+// Of so many threads each has a quad of one depth, and its next so much further
+// along the span.
+constexpr int span_step(int threads) { return threads / kSliceDepth * 4; }
 
 // An element of an operand. Where there is none it counts as 0, and `address`
 // is not to be read.

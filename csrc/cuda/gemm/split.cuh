@@ -6,30 +6,35 @@
 #include "common/integers.h"
 #include "cuda/gemm/gemm.h"
 #include "cuda/gemm/matrix.cuh"
+#include "cuda/gemm/tiles.cuh"
 #include "cuda/launch.hpp"
 
 namespace tw::cuda {
 
-// As many tiles as keep a large device busy.
-constexpr int64_t kEnoughTiles = 128;
-constexpr int64_t kLeastDepth = 256;  // of a part
-constexpr int64_t kMostSplits = 64;
 constexpr int64_t kDepthStep = 16;
 
 struct Split {
   int64_t count, depth;  // parts, and the depth of each but the last
 
-  // Parts begin at multiples of `step`.
-  Split(int64_t tiles, int64_t whole_depth, int64_t step = kDepthStep) {
-    const int64_t wanted = ceil_div(kEnoughTiles, tiles > 0 ? tiles : 1);
-    const int64_t most = whole_depth / kLeastDepth;
+  // Parts begin at multiples of `step`; `enough` tiles are left whole.
+  Split(int64_t tiles, int64_t whole_depth, int64_t step = kDepthStep,
+        int64_t enough = kEnoughTiles, int64_t least = kLeastDepth) {
+    const int64_t wanted = ceil_div(enough, tiles > 0 ? tiles : 1);
+    const int64_t most = most_splits(whole_depth, least);
     count = wanted < most ? wanted : most;
-    count = count < 1 ? 1 : count > kMostSplits ? kMostSplits : count;
     depth = round_up(ceil_div(whole_depth, count), step);
     if (depth < step) depth = step;
     count = whole_depth > depth ? ceil_div(whole_depth, depth) : 1;
   }
 };
+
+// For a product of such tiles, of which there are so many.
+inline Split split_of_tiles(SimtTile tile, int64_t tiles, int64_t depth) {
+  const bool few = tile.rows == 16 || tile.columns == 16;
+  return Split(tiles, depth, kDepthStep,
+               kEnoughTiles * 256 / simt_threads(tile.rows, tile.columns),
+               few ? kLeastDepthOfFew : kLeastDepth);
+}
 
 // C, with what the product does to it.
 inline MatrixStore store_of(const GemmProblem& q) {

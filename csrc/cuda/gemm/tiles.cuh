@@ -38,10 +38,51 @@ struct TileGrid {
   }
 };
 
-// The larger tile does more arithmetic for what it reads, where there are
-// enough of them.
-inline bool large_tiles(int64_t m, int64_t n) {
-  return m > 64 && n > 64 && TileGrid(m, n, 128).count() >= 64;
+// A tile of the ordinary units (simt.cuh), or what one of its threads has.
+struct SimtTile {
+  int rows, columns;
+};
+
+constexpr SimtTile simt_each(int rows, int columns) {
+  const bool small = rows == 64;
+  return {rows == 128 ? 8 : 4, columns == 16 || small ? 4 : 8};
+}
+constexpr int simt_threads(int rows, int columns) {
+  const SimtTile each = simt_each(rows, columns);
+  return rows / each.rows * (columns / each.columns);
+}
+
+// The parts into which a depth is cut where there are few tiles (split.cuh): as
+// many blocks of 256 threads as keep a large device busy.
+constexpr int64_t kEnoughTiles = 128;
+constexpr int64_t kLeastDepth = 256;  // of a part
+constexpr int64_t kMostSplits = 64;
+constexpr int64_t kFew = 32;              // rows, or columns
+constexpr int64_t kLeastDepthOfFew = 64;  // whose parts are small
+
+// How many parts such a depth can have.
+inline int64_t most_splits(int64_t depth, int64_t least = kLeastDepth) {
+  const int64_t parts = depth / least;
+  return parts < 1 ? 1 : parts < kMostSplits ? parts : kMostSplits;
+}
+
+// For `count` products of these sizes. 8 x 8 outputs a thread do more
+// arithmetic for what they read, where there are enough tiles of them.
+inline SimtTile simt_tile(int64_t m, int64_t n, int64_t depth, int64_t count) {
+  if (m > 64 && n > 64 && TileGrid(m, n, 128).count() >= 64) return {128, 128};
+  const int64_t blocks =
+      TileGrid(m, n, 128, 64).count() * count * most_splits(depth);
+  // Twice as many, as each is of half as many threads.
+  if (m > 64 && n <= 64 && blocks >= 2 * kEnoughTiles) return {128, 64};
+  return {64, 64};
+}
+
+// For a product of matrices, which may have few rows or columns: then the other
+// operand is read once, and that takes longer than to multiply.
+inline SimtTile simt_tile_of_matrices(int64_t m, int64_t n, int64_t depth) {
+  if (n <= kFew && n <= m) return {128, 16};
+  if (m <= kFew) return {16, 128};
+  return simt_tile(m, n, depth, 1);
 }
 
 }  // namespace tw::cuda
