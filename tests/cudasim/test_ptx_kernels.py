@@ -80,6 +80,10 @@ def test_products_have_no_bank_conflicts(
     # Of the 32 stores of two floats with which a thread of the tensor cores' kernels
     # ends, nvcc 13.0 makes one two stores of one float, which meet in their banks.
     split = 0 if precision == "fp32" else 16
+    if precision == "fp32" and transpose_a and transpose_b:
+        # Here it stores a quad in the loop as four floats, which ptxas joins again
+        # (figures.md: STS.128): 12 wavefronts for each of 8 warps of 4 blocks.
+        split = 12 * 8 * 4
     assert 0 < counts["shared_wavefronts"] <= counts["shared_ideal"] + split
     assert counts["global_sectors"] == counts["global_ideal"] > 0
     # Each instruction of the emitted code by itself, with its line in the source.
