@@ -43,9 +43,9 @@ INTRODUCTION = """\
 
 **Nothing on this page has been measured.** `tools/cuda_expected.py` computes it: the
 least time of each case of `tilewright bench`, in microseconds, from published limits,
-from the machine code of main loops ([figures.md](figures.md)) and from the number of
-tiles that multiprocessors share. What it leaves out only adds time: starting a kernel
-(some microseconds), latencies that too few threads hide, clocks below the published
+from the machine code of main loops ([sm_80](figures_sm_80.md),
+[sm_90a](figures_sm_90a.md)) and from the number of tiles that multiprocessors share.
+What it leaves out only adds time: starting a kernel (some microseconds), latencies that too few threads hide, clocks below the published
 ones, memory below its peak, and that `mma.sync` does not reach the published rate on
 Hopper, which `wgmma` does.
 

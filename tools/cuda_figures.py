@@ -4,8 +4,9 @@
 
 For each kernel and architecture: registers, spills, how many threads an SM holds, and
 what the main loop is made of, from the machine code. Needs nvcc, and nvdisasm from the
-package nvidia-cuda-nvdisasm. Writes benchmarks/cuda/figures.json and figures.md; with
-``--check`` it compares instead, and ends with 1 where a figure has become worse.
+package nvidia-cuda-nvdisasm. Writes benchmarks/cuda/figures.json and a page for each
+architecture; with ``--check`` it compares instead, and ends with 1 where a figure has
+become worse.
 """
 
 from __future__ import annotations
@@ -252,33 +253,27 @@ def worse(now: Figures, before: Figures) -> list[str]:
     return found
 
 
-def table(all_figures: dict[str, dict[str, Figures]]) -> str:
+def page(architecture: str, kernels: dict[str, Figures]) -> str:
     lines = [
-        "# CUDA kernels as compiled",
+        f"# CUDA kernels as compiled for {architecture}",
         "",
         "Written by `tools/cuda_figures.py` from machine code, on a machine without a",
         "GPU: these are no timings. The main loop's instructions stand for themselves;",
         "an arithmetic share of 0.85 means that 85% of them multiply. An HGMMA is 64",
         "or 128 cycles of work for the tensor cores, which others fit into.",
         "",
+        "| kernel | registers | spilled | threads/SM | share | main loop |",
+        "|---|---:|---:|---:|---:|---|",
     ]
-    for architecture, kernels in all_figures.items():
-        lines += [
-            f"## {architecture}",
-            "",
-            "| kernel | registers | spilled | threads/SM | share | main loop |",
-            "|---|---:|---:|---:|---:|---|",
-        ]
-        for name, f in kernels.items():
-            loop = f.get("main loop", f.get("instructions", {}))
-            text = ", ".join(f"{kind} {count}" for kind, count in loop.items())
-            lines.append(
-                f"| `{name}` | {f['registers']} | {f['spilled bytes']} "
-                f"| {f.get('threads of an SM', '')} | {f.get('arithmetic share', '')} "
-                f"| {text} |"
-            )
-        lines.append("")
-    return "\n".join(lines)
+    for name, f in kernels.items():
+        loop = f.get("main loop", f.get("instructions", {}))
+        text = ", ".join(f"{kind} {count}" for kind, count in loop.items())
+        lines.append(
+            f"| `{name}` | {f['registers']} | {f['spilled bytes']} "
+            f"| {f.get('threads of an SM', '')} | {f.get('arithmetic share', '')} "
+            f"| {text} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
@@ -315,7 +310,9 @@ def main() -> int:
         if not options.source:
             known[architecture] = kernels
     file.write_text(json.dumps(known, indent=1) + "\n")
-    (FOLDER / "figures.md").write_text(table(known))
+    for architecture, kernels in known.items():
+        path = FOLDER / f"figures_{architecture}.md"
+        path.write_text(page(architecture, kernels))
     return 0
 
 

@@ -28,9 +28,10 @@ def known(figures: ModuleType) -> dict:
     return json.loads((figures.FOLDER / "figures.json").read_text())
 
 
-def test_the_page_is_of_these_figures(figures: ModuleType, known: dict) -> None:
-    page = (figures.FOLDER / "figures.md").read_text()
-    assert page == figures.table(known)
+def test_the_pages_are_of_these_figures(figures: ModuleType, known: dict) -> None:
+    for architecture, kernels in known.items():
+        page = (figures.FOLDER / f"figures_{architecture}.md").read_text()
+        assert page == figures.page(architecture, kernels)
 
 
 def test_nothing_spills(known: dict) -> None:
