@@ -45,9 +45,9 @@ INTRODUCTION = """\
 least time of each case of `tilewright bench`, in microseconds, from published limits,
 from the machine code of main loops ([sm_80](figures_sm_80.md),
 [sm_90a](figures_sm_90a.md)) and from the number of tiles that multiprocessors share.
-What it leaves out only adds time: starting a kernel (some microseconds), latencies that too few threads hide, clocks below the published
-ones, memory below its peak, and that `mma.sync` does not reach the published rate on
-Hopper, which `wgmma` does.
+What it leaves out only adds time: starting a kernel (some microseconds), latencies that
+too few threads hide, clocks below the published ones, memory below its peak, and that
+`mma.sync` does not reach the published rate on Hopper, which `wgmma` does.
 
 - *memory*: the least bytes, each input read and each output written once, at the
   published bandwidth. Small cases may stay in the L2 cache and take less.
