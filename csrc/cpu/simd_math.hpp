@@ -137,10 +137,15 @@ TW_INLINE NormalTail normal_tail(Vec x) {
   const Vec magic = broadcast(12582912.f);
   const Vec shifted = exponent + magic;
   const Vec power = polynomial(exponent - (shifted - magic), kPower);
-  // Added to the exponents of both, none of which falls below the least.
-  const VecInt n = bits(shifted) << 23, tiny = exponent < broadcast(-120.f);
-  return {from_bits((bits(power) + n) & ~tiny),
-          from_bits((bits(power * polynomial(u, kScaled)) + n) & ~tiny)};
+  // Times 2^n by adding to the exponents, none of which falls below the least;
+  // what wraps around is NaN's, or taken out.
+  typedef uint32_t Exponents __attribute__((vector_size(kLanes * 4)));
+  const Exponents n = (Exponents)(bits(shifted) << 23);
+  const VecInt tiny = exponent < broadcast(-120.f);
+  const auto scaled = [&](Vec v) {
+    return from_bits((VecInt)((Exponents)v + n) & ~tiny);
+  };
+  return {scaled(power), scaled(power * polynomial(u, kScaled))};
 }
 // max(x, 0) - |x| tail, where nothing cancels; min for infinity times 0.
 TW_INLINE Vec gelu(Vec x) {
