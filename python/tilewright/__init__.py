@@ -21,8 +21,10 @@ _HOMES: dict[str, str | None] = {
     "backend": "kernels",
     "bench": None,
     "compile_step": "train",
+    "config": "keras",
     "cuda": None,
     "data": None,
+    "device": "keras",
     "errors": None,
     "from_dlpack": "interop.dlpack",
     "get_num_threads": "kernels",
@@ -86,6 +88,8 @@ if TYPE_CHECKING:
     from tilewright.autograd.tensor import tensor
     from tilewright.environment import info
     from tilewright.interop.dlpack import from_dlpack
+    from tilewright.keras import config as config
+    from tilewright.keras import device as device
     from tilewright.kernels import backend, get_num_threads, set_num_threads, use
     from tilewright.nn.serialization import load, save
     from tilewright.random import manual_seed

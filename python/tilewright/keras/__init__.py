@@ -11,6 +11,7 @@ from tilewright.keras import (
     activations,
     backend,
     callbacks,
+    config,
     datasets,
     initializers,
     layers,
@@ -23,6 +24,7 @@ from tilewright.keras import (
 )
 from tilewright.keras.layers import Input
 from tilewright.keras.models import Model, Sequential
+from tilewright.keras.placement import device
 
 __all__ = [
     "Input",
@@ -31,7 +33,9 @@ __all__ = [
     "activations",
     "backend",
     "callbacks",
+    "config",
     "datasets",
+    "device",
     "initializers",
     "layers",
     "losses",

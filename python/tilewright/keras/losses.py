@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tilewright import nn
 from tilewright.autograd import Tensor
 from tilewright.keras.naming import resolve, snake_case
+from tilewright.kernels import devices
 from tilewright.nn import functional
 
 Array = NDArray[Any]
@@ -137,10 +138,12 @@ class Loss:
         """
         if not isinstance(y_pred, Tensor):
             y_pred = Tensor(np.asarray(y_pred, np.float32))
-        targets = self.targets(y_true.data if isinstance(y_true, Tensor) else y_true)
+        given = y_true.data if isinstance(y_true, Tensor) else y_true
+        targets = devices.moved(self.targets(devices.to_host(given)), y_pred.device)
         weights = None
         if sample_weight is not None:
-            weights = np.asarray(sample_weight, np.float32)
+            weights = np.asarray(devices.to_host(sample_weight), np.float32)
+            weights = devices.moved(weights, y_pred.device)
         if self.reduction not in ("none", None):
             return self.total(y_pred, targets, weights)
         values = self.values(y_pred, targets, False, "none")

@@ -16,6 +16,7 @@ from tilewright.keras.losses import (
     SparseCategoricalCrossentropy,
 )
 from tilewright.keras.naming import resolve, snake_case
+from tilewright.kernels.devices import to_host
 from tilewright.train import metrics as native
 from tilewright.train.metrics import MetricFunction
 
@@ -52,7 +53,7 @@ class Variable:
 
 
 def _plain(value: Any) -> Array:
-    return np.asarray(value.data if isinstance(value, Tensor) else value)
+    return np.asarray(to_host(value.data if isinstance(value, Tensor) else value))
 
 
 class Metric:

@@ -14,7 +14,6 @@ from tilewright import random
 from tilewright.data import ArrayDataset, BatchStream, DataLoader
 from tilewright.kernels import devices
 from tilewright.nn import Module
-from tilewright.nn.module import device_of
 from tilewright.optim import Optimizer
 from tilewright.train.callbacks.callback import Callback
 from tilewright.train.callbacks.gradient_clipping import GradientClipping
@@ -186,7 +185,7 @@ class Run:
         self._seen, self._began = means.samples, time.perf_counter()
         for callback in self.callbacks:
             callback.on_epoch_begin(self)
-        for x, y in batches_on(loader, device_of(trainer.model)):
+        for x, y in trainer.batches(loader, True):
             self._loss, outputs = step(x, y)
             means.update(self._loss, outputs, y)
             for hook in at_batch_end:
@@ -392,12 +391,13 @@ def batches_on(loader: Any, device: str) -> Iterator[tuple[Any, Any]]:
     if device == devices.CPU and not getattr(loader, "device", None):
         return iter(loader)
     if isinstance(loader, BatchStream):
-        return ((_moved(x, device), _moved(y, device)) for x, y in loader)
+        return ((moved_batch(x, device), moved_batch(y, device)) for x, y in loader)
     batches: Iterator[tuple[Any, Any]] = loader.on(device)
     return batches
 
 
-def _moved(value: Any, device: str) -> Any:
+def moved_batch(value: Any, device: str) -> Any:
+    """An array, or a tuple of them, on a checked device."""
     if isinstance(value, tuple):
-        return tuple(_moved(each, device) for each in value)
+        return tuple(moved_batch(each, device) for each in value)
     return devices.moved(value, device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ from tilewright.train.metrics import (
     RunningMeans,
     resolve_metrics,
 )
-from tilewright.train.run import Data, Run, as_loader, batches_on
+from tilewright.train.run import Data, Loader, Run, as_loader, batches_on
 from tilewright.train.step_plan import flat
 
 _EVALUATION_BATCH = 256
@@ -236,7 +236,7 @@ class Trainer:
         loader = as_loader("evaluate", data, batch_size, False)
         means = RunningMeans(self.metrics)
         with no_grad(), evaluating(self.model):
-            for x, y in batches_on(loader, device_of(self.model)):
+            for x, y in self.batches(loader, False):
                 self._score(means, x, y)
         return means.result()
 
@@ -299,6 +299,21 @@ class Trainer:
     def set_training(self) -> None:
         """Put the model into training mode, as each epoch does first."""
         self.model.train()
+
+    def batches(self, loader: Loader, training: bool) -> Iterator[tuple[Any, Any]]:
+        """The batches of a loader where the model is, whatever device it has itself.
+
+        Parameters
+        ----------
+        loader : DataLoader or BatchStream
+        training : bool
+            Whether they are to be trained on.
+
+        Yields
+        ------
+        x, y : ndarray, shape (N, ...), or tuple of ndarray
+        """
+        return batches_on(loader, device_of(self.model))
 
     def prepare(self, x: Any, training: bool) -> Any:
         """What a subclass does to a batch before the model sees it; here nothing.

@@ -7,7 +7,7 @@ from typing import Any
 from tilewright import nn
 from tilewright.keras import activations, initializers, regularizers
 from tilewright.keras.layers.core import fill, weight_config, with_activation
-from tilewright.keras.layers.layer import Layer, Shape
+from tilewright.keras.layers.layer import Layer, Shape, on_its_device
 
 
 def pair(value: Any) -> tuple[int, int]:
@@ -320,6 +320,7 @@ class SeparableConv2D(_Convolution):
         return [*self._first.make(shape), *with_activation(second, self.activation)]
 
     @property
+    @on_its_device
     def weights(self) -> list[Any]:
         """The arrays of the weights themselves, in their shapes in Keras."""
         found = super().weights

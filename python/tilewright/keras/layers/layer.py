@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tilewright import nn
 from tilewright.autograd import Tensor, no_grad
-from tilewright.keras import naming, regularizers
+from tilewright.keras import naming, placement, regularizers
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import device_of
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def on_its_device(method: _Method) -> _Method:
+    """A method of a layer, with the layer's GPU as CuPy's current one."""
+
+    @functools.wraps(method)
+    def there(self: Layer, *args: Any, **options: Any) -> Any:
+        with devices.on(self.device):
+            return method(self, *args, **options)
+
+    return cast(_Method, there)
 
 
 class Call:
@@ -149,10 +164,18 @@ class Layer:
         self._trainable = trainable
         self.built = False
         self.parts: list[nn.Module] = []
+        self._device = placement.chosen() or devices.CPU
         # One shape; of a model of several inputs or outputs, as they are given.
         self.input_shape: Any = ()
         self.output_shape: Any = ()
         self._returned: Any = None
+
+    @property
+    def device(self) -> str:
+        """Where its weights are, or are going to be: ``"cpu"``, ``"cuda:0"``."""
+        for _, value, _ in self.named_variables():
+            return device_of(_array(value))
+        return placement.chosen() or self._device
 
     @property
     def trainable(self) -> bool:
@@ -172,7 +195,7 @@ class Layer:
         raise NotImplementedError
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights.
+        """Make the weights, on the device of the block of `keras.device` around.
 
         Parameters
         ----------
@@ -180,9 +203,13 @@ class Layer:
             With the batch, which may be None, first.
         """
         if not self.built:
+            device = self.device
             self.parts = self.make(tuple(input_shape)[1:])
             if self.activity_regularizer is not None:
                 self.parts = [*self.parts, Activity(self.activity_regularizer)]
+            # Initial values are drawn on the CPU: they are the same everywhere.
+            for part in self.parts:
+                part.to(device)
             self.built = True
 
     def front(self) -> list[Any] | None:
@@ -198,9 +225,10 @@ class Layer:
         """How many tensors a call returns."""
         return 1
 
+    @on_its_device
     def infer(self, shapes: list[Shape]) -> Shape:
         """Shape of the output, by a sample of zeros."""
-        x: Any = np.zeros((1, *shapes[0]), np.float32)
+        x: Any = devices.moved(np.zeros((1, *shapes[0]), np.float32), self.device)
         with no_grad(), in_mode(self.parts, training=False):
             for part in self.parts:
                 x = part(x)
@@ -259,11 +287,13 @@ class Layer:
         inputs = self.output.call.inputs
         return inputs if len(inputs) > 1 else inputs[0]
 
+    @on_its_device
     def run(self, x: Any, training: bool) -> Tensor:
-        """Compute with an array or a tensor."""
-        if not isinstance(x, Tensor):
-            x = Tensor(np.asarray(x, np.float32))
+        """Compute with an array, or with a tensor on the layer's device."""
+        x = x if isinstance(x, Tensor) else np.asarray(x, np.float32)
         self.build(x.shape)
+        if not isinstance(x, Tensor):
+            x = Tensor(devices.moved(x, self.device))
         with in_mode(self.parts, training):
             for part in self.parts:
                 x = part(x)
@@ -309,15 +339,20 @@ class Layer:
         return self.weights
 
     @property
+    @on_its_device
     def weights(self) -> list[Array]:
-        """The arrays of the weights themselves, in their shapes in Keras."""
+        """The arrays of the weights themselves, in their shapes in Keras.
+
+        On a GPU they are CuPy's; `get_weights` returns NumPy's everywhere.
+        """
         return [
             _array(value).reshape(self.keras_shape(name, _array(value).shape))
             for name, value, _ in self.named_variables()
         ]
 
+    @on_its_device
     def get_weights(self) -> list[Array]:
-        """Copies of the weights.
+        """Copies of the weights, NumPy's wherever they are.
 
         Examples
         --------
@@ -327,8 +362,9 @@ class Layer:
         >>> [weight.shape for weight in dense.get_weights()]
         [(2, 3), (3,)]
         """
-        return [weight.copy() for weight in self.weights]
+        return [devices.host_copy(weight) for weight in self.weights]
 
+    @on_its_device
     def set_weights(self, weights: Any) -> None:
         """Take over weights, all of them or, where one does not fit, none.
 
@@ -345,7 +381,8 @@ class Layer:
         check_weights(self.name, weights, self.weights)
         for (_, value, _), given in zip(self.named_variables(), weights, strict=True):
             target = _array(value)
-            target[...] = np.asarray(given).reshape(target.shape)
+            values = np.asarray(devices.to_host(given)).reshape(target.shape)
+            devices.assign(target, values)
             if isinstance(value, Tensor):
                 value._version.number += 1
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tilewright import nn
 from tilewright.autograd import Tensor
 from tilewright.autograd.joining import concatenate
 from tilewright.keras.layers.convolution import pair
 from tilewright.keras.layers.layer import Layer, Shape
+
+Array = NDArray[Any]
 
 
 class _Pooling(Layer):
@@ -59,6 +62,11 @@ class _Pooling(Layer):
         }
 
 
+def filled(like: Array, value: float, shape: Shape) -> Array:
+    """An array of one value, of another's dtype and on its device."""
+    return np.full_like(like, value, shape=shape, order="C")
+
+
 class Framed(nn.Module):
     """Images with rows and columns of one value around them."""
 
@@ -75,7 +83,7 @@ class Framed(nn.Module):
                 if extent:
                     shape = list(y.shape)
                     shape[axis] = extent
-                    edge = Tensor(np.full(shape, self.value, y.dtype))
+                    edge = Tensor(filled(y.data, self.value, tuple(shape)))
                     pieces.insert(0 if side == 0 else len(pieces), edge)
             y = concatenate(pieces, axis) if len(pieces) > 1 else y
         return y
@@ -124,7 +132,8 @@ class _SharedMean(nn.Module):
 
     def forward(self, x: Any) -> Tensor:
         """Divide the mean with padding by the share that is none."""
-        ones = np.ones((1, *x.shape[1:3], 1), np.float32)
+        array = x.data if isinstance(x, Tensor) else x
+        ones = filled(array, 1.0, (1, *x.shape[1:3], 1))
         share = self.pool(self.framed(ones)).data
         outputs: Tensor = self.pool(self.framed(x)) * (1 / share)
         return outputs

@@ -17,6 +17,7 @@ from tilewright import nn, random
 from tilewright.autograd import Tensor
 from tilewright.data.augmentation.sampling import INTERPOLATIONS, warp
 from tilewright.keras.layers.layer import Layer, Shape
+from tilewright.kernels import devices
 
 Array = NDArray[Any]
 
@@ -55,7 +56,7 @@ class _Prepared(nn.Module):
 
     def forward(self, x: Any) -> Tensor:
         """Prepare a batch; a gradient passes through a scale alone."""
-        tensor = x if isinstance(x, Tensor) else Tensor(np.asarray(x))
+        tensor = x if isinstance(x, Tensor) else Tensor(x)
         if isinstance(self.layer, Rescaling):
             scale, offset = self.layer.scale, self.layer.offset
             scaled = tensor * scale if scale != 1 else tensor
@@ -64,7 +65,11 @@ class _Prepared(nn.Module):
             raise ValueError(
                 f"{self.layer.name}: must come before the first layer with weights"
             )
-        return Tensor(self.layer.transform(tensor.data, self.training))
+        # In evaluation images are what they are, and may stay on a GPU.
+        if not self.training:
+            return tensor
+        changed = self.layer.transform(devices.to_host(tensor.data), True)
+        return Tensor(devices.moved(changed, tensor.device))
 
 
 class Rescaling(PreparationLayer):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilewright import nn
 from tilewright.interop import onnx
+from tilewright.kernels import devices
 
 if TYPE_CHECKING:
     from tilewright.keras.models.model import Model
@@ -22,7 +23,13 @@ def export(model: Model, path: str | os.PathLike[str], format: str) -> None:
             f"{format!r}"
         )
     shapes = [tensor.sample_shape for tensor in model.inputs]
-    onnx.export(_Named(model), path, shapes, model.input_names)
+    named, device = _Named(model), model.device
+    # What the model computes is followed on the CPU, wherever it is.
+    named.to(devices.CPU)
+    try:
+        onnx.export(named, path, shapes, model.input_names)
+    finally:
+        named.to(device)
 
 
 class _Named(nn.Module):

@@ -19,6 +19,7 @@ from tilewright.keras.layers.layer import (
     Shape,
     check_weights,
     in_mode,
+    on_its_device,
 )
 from tilewright.keras.layers.preparation import PreparationLayer, _Prepared
 from tilewright.keras.models import exporting, saving, summary
@@ -26,6 +27,7 @@ from tilewright.keras.models.feeding import samples
 from tilewright.keras.models.network import Network, Spread
 from tilewright.keras.models.structure import Structure
 from tilewright.keras.models.trainable import Trainable
+from tilewright.kernels import devices
 
 Array = NDArray[Any]
 
@@ -86,6 +88,7 @@ class Model(Trainable):
         self._inputs = Structure("input", inputs)
         self._outputs = Structure("output", outputs)
         network = Network(self._inputs.tensors, self._outputs.tensors)
+        self._expect_one_device(network.layers)
         self._network = network
         self._trainer = None
         self.input_shape = self._inputs.pack([t.shape for t in self._inputs.tensors])
@@ -97,6 +100,16 @@ class Model(Trainable):
         else:
             self.parts = [Spread(network, [nn.Sequential(*row) for row in fronts])]
         self.built = True
+
+    def _expect_one_device(self, members: list[Layer]) -> None:
+        """Raise ValueError if layers have weights on different devices."""
+        found = {each.device: each for each in members if each.named_variables()}
+        if len(found) > 1:
+            places = ", ".join(f"{each.name} on {name}" for name, each in found.items())
+            raise ValueError(
+                f"{self.name}: the weights of all layers must be on one device, got "
+                f"{places}; make all of them in one block of keras.device"
+            )
 
     @property
     def layers(self) -> list[Layer]:
@@ -214,11 +227,14 @@ class Model(Trainable):
             layer.set_weights(given[:count])
             del given[:count]
 
+    @on_its_device
     def run(self, x: Any, training: bool) -> Any:
-        """Compute with arrays or tensors."""
+        """Compute with arrays, or with tensors on the model's device."""
         self.build_for(x)
         given = [
-            each if isinstance(each, Tensor) else Tensor(samples(each, t.sample_shape))
+            each
+            if isinstance(each, Tensor)
+            else Tensor(devices.moved(samples(each, t.sample_shape), self.device))
             for each, t in zip(
                 self._inputs.unpack("x", x), self._inputs.tensors, strict=True
             )
@@ -271,6 +287,7 @@ class Model(Trainable):
         """Make a model, with new weights, of what `get_config` returned."""
         return saving.build_model(config)
 
+    @on_its_device
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model, its weights, and how it is trained, to one file.
 
@@ -286,6 +303,7 @@ class Model(Trainable):
         """
         saving.save_model(self, filepath, overwrite)
 
+    @on_its_device
     def export(
         self,
         filepath: str | os.PathLike[str],
@@ -340,6 +358,7 @@ class Model(Trainable):
         """
         exporting.export(self, filepath, format)
 
+    @on_its_device
     def save_weights(
         self, filepath: str | os.PathLike[str], overwrite: bool = True
     ) -> None:

@@ -123,8 +123,13 @@ class Network:
                 return nn.Sequential(*row)
         return _Graph(starts, outputs, rest, [parts(call) for call in rest])
 
+    @property
+    def prepares(self) -> bool:
+        """Whether there is something at the front."""
+        return any(self.preparation)
+
     def prepare(self, x: Any, training: bool) -> Any:
-        """Run what is at the front on a batch: an array, or a tuple of them."""
+        """Run what is at the front on a batch of NumPy's: an array, or a tuple."""
         if isinstance(x, tuple):
             return tuple(
                 _prepared(row, each, training)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,13 @@ from tilewright.keras.losses import CategoricalCrossentropy, Loss
 from tilewright.keras.metrics import Metric, SparseCategoricalAccuracy
 from tilewright.keras.models.network import Network
 from tilewright.keras.models.structure import Structure
+from tilewright.kernels import devices
+from tilewright.kernels.device_arrays import on_device
+from tilewright.nn.module import device_of
 from tilewright.train import Trainer
 from tilewright.train import metrics as native
+from tilewright.train.run import Loader, batches_on, moved_batch
+from tilewright.train.step_plan import flat
 
 Array = NDArray[Any]
 
@@ -252,9 +257,29 @@ class KerasTrainer(Trainer):
         for module in self._still:
             module.eval()
 
+    def batches(self, loader: Loader, training: bool) -> Iterator[tuple[Any, Any]]:
+        """The batches of a loader where the model is.
+
+        Layers at the front compute on the CPU, each time just before the step: their
+        random numbers are drawn in the same order on every device.
+        """
+        if device_of(self.model) == devices.CPU or not self._network.prepares:
+            return super().batches(loader, training)
+        on_cpu = batches_on(loader, devices.CPU)
+        return (self.placed(batch, training) for batch in on_cpu)
+
+    def placed(self, batch: tuple[Any, Any], training: bool) -> tuple[Any, Any]:
+        """A batch of NumPy's as a step takes it: for a GPU prepared, and on it."""
+        device = device_of(self.model)
+        if device == devices.CPU:
+            return batch
+        x, y = batch
+        x = self._network.prepare(x, training)
+        return moved_batch(x, device), moved_batch(y, device)
+
     def prepare(self, x: Any, training: bool) -> Any:
-        """Run the layers at the front."""
-        return self._network.prepare(x, training)
+        """Run the layers at the front; what is on a GPU has been through them."""
+        return x if on_device(flat(x)[0]) else self._network.prepare(x, training)
 
 
 def _metrics(targets: list[Target], outputs: int | None) -> list[Any]:

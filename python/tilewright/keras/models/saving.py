@@ -14,6 +14,7 @@ from tilewright.keras.models import weights_h5
 from tilewright.keras.models.objective import Compiled
 from tilewright.keras.models.structure import Structure, tensors_of
 from tilewright.keras.optimizers import schedules
+from tilewright.kernels.devices import to_host
 from tilewright.nn import L1L2
 from tilewright.train import load_tree, save_tree
 
@@ -45,7 +46,7 @@ def save_model(
     native = None if optimizer is None else optimizer.native
     tree = {
         "model": describe_model(model),
-        "weights": model.weights,
+        "weights": [to_host(weight) for weight in model.weights],
         "training": None,
         "optimizer": None if native is None else native.state_dict(),
         "iterations": 0 if optimizer is None else optimizer.iterations,
@@ -142,7 +143,7 @@ def save_weights(
     if str(path).endswith(".weights.h5"):
         weights_h5.save(model, path)
     else:
-        save_tree(path, {"weights": model.weights})
+        save_tree(path, {"weights": [to_host(weight) for weight in model.weights]})
 
 
 def load_weights(model: Model, path: str | os.PathLike[str]) -> None:

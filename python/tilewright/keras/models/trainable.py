@@ -13,16 +13,17 @@ from tilewright.autograd import no_grad
 from tilewright.data import ArrayDataset, BatchStream, DataLoader
 from tilewright.keras import callbacks as keras_callbacks
 from tilewright.keras import optimizers
-from tilewright.keras.layers.layer import Layer
+from tilewright.keras.layers.layer import Layer, on_its_device
 from tilewright.keras.models import feeding
 from tilewright.keras.models.feeding import Feed
 from tilewright.keras.models.network import Network
 from tilewright.keras.models.objective import Compiled, KerasTrainer, Target
 from tilewright.keras.models.structure import Structure
+from tilewright.kernels.devices import to_host
 from tilewright.train import Callback
 from tilewright.train.evaluating import evaluating
 from tilewright.train.losses import arrays_of
-from tilewright.train.run import Run
+from tilewright.train.run import Run, moved_batch
 
 Array = NDArray[Any]
 # What has an effect on speed alone, or on other back ends.
@@ -178,6 +179,7 @@ class Trainable(Layer):
             self.build_for(first)
         return x
 
+    @on_its_device
     def fit(
         self,
         x: Any = None,
@@ -296,6 +298,7 @@ class Trainable(Layer):
             found += callback.natives()
         return found
 
+    @on_its_device
     def evaluate(
         self,
         x: Any = None,
@@ -341,6 +344,7 @@ class Trainable(Layer):
             print("  ".join(f"{name}: {value:.4f}" for name, value in scores.items()))
         return _returned(scores, return_dict)
 
+    @on_its_device
     def predict(
         self,
         x: Any,
@@ -376,14 +380,18 @@ class Trainable(Layer):
         with no_grad(), evaluating(network.whole):
             for inputs in _input_batches(feed, x, batch_size or 32, steps):
                 batch = inputs if len(inputs) > 1 else inputs[0]
-                outputs = arrays_of(network.whole(network.prepare(batch, False)))
+                batch = moved_batch(network.prepare(batch, False), self.device)
+                outputs = arrays_of(network.whole(batch))
                 rows = outputs if isinstance(outputs, tuple) else (outputs,)
                 for row, values in zip(found, rows, strict=True):
                     row.append(values.copy())
-        return self._outputs.pack([np.concatenate(row) for row in found])
+        return self._outputs.pack(
+            [np.concatenate([to_host(each) for each in row]) for row in found]
+        )
 
     # One batch by itself.
 
+    @on_its_device
     def train_on_batch(
         self,
         x: Any,
@@ -396,12 +404,13 @@ class Trainable(Layer):
         x = self._ready(x)
         trainer = self._trained_by()
         data = self._feed.samples(x, y, sample_weight, class_weight)
-        batch = data.gather(slice(None))
+        batch = trainer.placed(data.gather(slice(None)), True)
         callbacks = self.optimizer.callbacks()
         run = Run(trainer, BatchStream([batch]), None, 1, callbacks)
         trainer.set_training()
         return _returned(run.single_step(*batch), return_dict)
 
+    @on_its_device
     def test_on_batch(
         self,
         x: Any,
@@ -413,7 +422,8 @@ class Trainable(Layer):
         x = self._ready(x)
         trainer = self._trained_by()
         data = self._feed.samples(x, y, sample_weight)
-        return _returned(trainer.evaluate_batch(*data.gather(slice(None))), return_dict)
+        batch = trainer.placed(data.gather(slice(None)), False)
+        return _returned(trainer.evaluate_batch(*batch), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs of one batch."""

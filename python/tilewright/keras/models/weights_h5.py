@@ -21,6 +21,7 @@ from tilewright.extras import require
 from tilewright.interop.keras import check_links
 from tilewright.keras.layers.layer import Layer
 from tilewright.keras.naming import snake_case
+from tilewright.kernels.devices import to_host
 
 if TYPE_CHECKING:
     from tilewright.keras.models.model import Model
@@ -37,7 +38,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         for place, layer in _places(model):
             variables = file.create_group(f"{place}/vars")
             for number, weight in enumerate(layer.weights):
-                variables.create_dataset(str(number), data=weight)
+                variables.create_dataset(str(number), data=to_host(weight))
     write_atomic(Path(path), buffer.getvalue())
 
 
