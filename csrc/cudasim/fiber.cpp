@@ -13,6 +13,7 @@
 #endif
 #endif
 #ifdef TW_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -51,6 +52,9 @@ namespace tw::cudasim {
 namespace {
 
 constexpr int kSavedRegisters = 6;
+#ifdef TW_ADDRESS_SANITIZER
+constexpr size_t kLeftBytes = 4096;  // more than the last calls of a fiber take
+#endif
 
 unsigned char* map_stacks() {
   const size_t bytes = kStackBytes * kMostThreads;
@@ -88,6 +92,12 @@ void* prepare_fiber(int number, void (*entry)()) {
   const size_t stagger = static_cast<size_t>(number) * 832 % 16384 / 64 * 64;
   auto** top =
       reinterpret_cast<void**>(stack(number) + kStackBytes - 64 - stagger);
+#ifdef TW_ADDRESS_SANITIZER
+  // The fiber before it never returned from the call that left it: the red
+  // zones around those frames are still there.
+  __asan_unpoison_memory_region(reinterpret_cast<char*>(top) - kLeftBytes,
+                                kLeftBytes);
+#endif
   *--top = nullptr;  // where `entry` would return to
   *--top = reinterpret_cast<void*>(entry);
   for (int i = 0; i < kSavedRegisters; i++) *--top = nullptr;
