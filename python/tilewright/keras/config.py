@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tilewright import cuda
-
 __all__ = ["PhysicalDevice", "list_physical_devices"]
 
 
@@ -43,6 +41,8 @@ def list_physical_devices(device_type: str | None = None) -> list[PhysicalDevice
     >>> tf.config.list_physical_devices("CPU")
     [PhysicalDevice(name='/physical_device:CPU:0', device_type='CPU')]
     """
+    from tilewright import cuda
+
     names = ["CPU:0", *(f"GPU:{number}" for number in range(cuda.device_count()))]
     found = [
         PhysicalDevice(f"/physical_device:{name}", name.partition(":")[0])
