@@ -21,9 +21,12 @@ from tilewright.bench.parameter_lists import (
     SETS,
     count,
     lists_of,
+    set_gradients,
     shapes_of,
-    small,
+    shrink,
+    tensors_of,
     updated,
+    updated_tensors,
 )
 
 STEP, LR, BETAS, EPS = 10, 1e-3, (0.9, 0.999), 1e-8
@@ -56,11 +59,6 @@ def make(p: Parameters) -> Case:
         tolerance=1e-5,
         quick=p["quick"],
     )
-
-
-def shrink(p: Parameters) -> Parameters:
-    """A small case of the same kind."""
-    return {**p, "shapes": small(p["shapes"])}
 
 
 def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
@@ -137,12 +135,12 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The fused kernel itself, or the optimizer with `foreach`."""
     import torch
 
-    lists = [[torch_tensors.tensor(a) for a in some] for some in _lists(p, given)]
+    lists = tensors_of(_lists(p, given))
     params, grads, exp_avg, exp_avg_sq = lists
     decay = p["weight_decay"]
 
     def outputs(_: Any) -> list[Array]:
-        return updated([[torch_tensors.array(t) for t in some] for some in lists])
+        return updated_tensors(lists)
 
     if variant == "fused":
         kernel: Any = torch._fused_adamw_ if decay else torch._fused_adam_
@@ -164,15 +162,13 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
         return Prepared(fused, outputs)
 
-    leaves = [param.requires_grad_() for param in params]
-    for leaf, grad in zip(leaves, grads, strict=True):
-        leaf.grad = grad
+    set_gradients(params, grads)
     kind = torch.optim.AdamW if decay else torch.optim.Adam
     optimizer = kind(
-        leaves, lr=LR, betas=BETAS, eps=EPS, weight_decay=decay, foreach=True
+        params, lr=LR, betas=BETAS, eps=EPS, weight_decay=decay, foreach=True
     )
-    for i, leaf in enumerate(leaves):
-        optimizer.state[leaf] = {
+    for i, param in enumerate(params):
+        optimizer.state[param] = {
             "step": torch.tensor(STEP - 1.0),
             "exp_avg": exp_avg[i],
             "exp_avg_sq": exp_avg_sq[i],

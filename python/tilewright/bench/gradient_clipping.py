@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench import torch_tensors
 from tilewright.bench.arrays import double, library_of, normal
 from tilewright.bench.case import (
     Array,
@@ -21,9 +20,12 @@ from tilewright.bench.parameter_lists import (
     SETS,
     count,
     lists_of,
+    set_gradients,
     shapes_of,
-    small,
+    shrink,
+    tensors_of,
     updated,
+    updated_tensors,
 )
 
 _VALUE = 0.005
@@ -51,11 +53,6 @@ def make(p: Parameters) -> Case:
         tolerance=1e-5,
         quick=p["quick"],
     )
-
-
-def shrink(p: Parameters) -> Parameters:
-    """A small case of the same kind."""
-    return {**p, "shapes": small(p["shapes"])}
 
 
 def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
@@ -123,10 +120,9 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The functions of `torch.nn.utils`."""
     import torch
 
-    grads = [torch_tensors.tensor(grad) for grad in _grads(p, given)]
+    (grads,) = tensors_of([_grads(p, given)])
     leaves = [torch.empty_like(grad) for grad in grads]
-    for leaf, grad in zip(leaves, grads, strict=True):
-        leaf.grad = grad
+    set_gradients(leaves, grads)
     utils, most = torch.nn.utils, _most(p)
 
     def run() -> None:
@@ -135,9 +131,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
         else:
             utils.clip_grad_value_(leaves, _VALUE, foreach=True)
 
-    return Prepared(
-        run, lambda _: updated([[torch_tensors.array(grad) for grad in grads]])
-    )
+    return Prepared(run, lambda _: updated_tensors([grads]))
 
 
 def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from tilewright.bench import torch_tensors
 from tilewright.bench.arrays import host
-from tilewright.bench.case import Array, Inputs
+from tilewright.bench.case import Array, Inputs, Parameters
 
 Shapes = list[list[int]]
 
@@ -84,6 +86,17 @@ def small(shapes: Shapes) -> Shapes:
     ]
 
 
+def shrink(p: Parameters) -> Parameters:
+    """A small case of the same kind.
+
+    Examples
+    --------
+    >>> shrink({"kind": "Adagrad", "shapes": [[100000]]})
+    {'kind': 'Adagrad', 'shapes': [[33]]}
+    """
+    return {**p, "shapes": small(p["shapes"])}
+
+
 def lists_of(given: Inputs, kinds: Sequence[str], number: int) -> list[list[Array]]:
     """The arrays ``kind0``, ``kind1`` ... of each kind, in one list a kind.
 
@@ -107,6 +120,22 @@ def updated(lists: Sequence[Sequence[Array]]) -> list[Array]:
         np.concatenate([host(array).ravel() for array in arrays])
         for arrays in (lists[0], *lists[2:])
     ]
+
+
+def tensors_of(lists: Sequence[Sequence[Array]]) -> list[list[Any]]:
+    """PyTorch's tensors of lists of arrays."""
+    return [[torch_tensors.tensor(array) for array in arrays] for arrays in lists]
+
+
+def updated_tensors(lists: Sequence[Sequence[Any]]) -> list[Array]:
+    """The same as `updated`, of PyTorch's tensors."""
+    return updated([[torch_tensors.array(one) for one in some] for some in lists])
+
+
+def set_gradients(tensors: Sequence[Any], grads: Sequence[Any]) -> None:
+    """Give PyTorch's tensors their gradients."""
+    for tensor, grad in zip(tensors, grads, strict=True):
+        tensor.requires_grad_().grad = grad
 
 
 def _resnet50() -> Shapes:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench import torch_tensors
 from tilewright.bench.arrays import double, library_of, normal
 from tilewright.bench.case import (
     Array,
@@ -21,9 +20,12 @@ from tilewright.bench.parameter_lists import (
     SETS,
     count,
     lists_of,
+    set_gradients,
     shapes_of,
-    small,
+    shrink,
+    tensors_of,
     updated,
+    updated_tensors,
 )
 
 LR, ALPHA, EPS, MOMENTUM = 1e-3, 0.99, 1e-8, 0.9
@@ -58,11 +60,6 @@ def make(p: Parameters) -> Case:
         tolerance=1e-5,
         quick=p["quick"],
     )
-
-
-def shrink(p: Parameters) -> Parameters:
-    """A small case of the same kind."""
-    return {**p, "shapes": small(p["shapes"])}
 
 
 def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
@@ -146,11 +143,9 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The optimizer with `foreach`, Adagrad's fused: the fastest that there is."""
     import torch
 
-    params, grads, *kept = (
-        [torch_tensors.tensor(a) for a in some] for some in _lists(p, given)
-    )
-    for param, grad in zip(params, grads, strict=True):
-        param.requires_grad_().grad = grad
+    lists = tensors_of(_lists(p, given))
+    params, grads, *kept = lists
+    set_gradients(params, grads)
     optimizer: Any
     if p["kind"] == "Adagrad":
         optimizer = torch.optim.Adagrad(params, lr=LR, eps=EPS, fused=True)
@@ -170,11 +165,7 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
             state[name] = tensors[i]
         optimizer.state[param] = state
 
-    def outputs(_: Any) -> list[Array]:
-        lists = [params, grads, *kept]
-        return updated([[torch_tensors.array(t) for t in some] for some in lists])
-
-    return Prepared(optimizer.step, outputs)
+    return Prepared(optimizer.step, lambda _: updated_tensors(lists))
 
 
 def jax(p: Parameters, given: Inputs, variant: str) -> Prepared:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tilewright.bench import torch_tensors
 from tilewright.bench.arrays import double, normal
 from tilewright.bench.case import (
     Array,
@@ -21,9 +20,12 @@ from tilewright.bench.parameter_lists import (
     SETS,
     count,
     lists_of,
+    set_gradients,
     shapes_of,
-    small,
+    shrink,
+    tensors_of,
     updated,
+    updated_tensors,
 )
 
 LR = 1e-2
@@ -51,11 +53,6 @@ def make(p: Parameters) -> Case:
         tolerance=1e-5,
         quick=p["quick"],
     )
-
-
-def shrink(p: Parameters) -> Parameters:
-    """A small case of the same kind."""
-    return {**p, "shapes": small(p["shapes"])}
 
 
 def inputs(p: Parameters, rng: np.random.Generator) -> Inputs:
@@ -118,11 +115,11 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
     """The fused kernel itself, or the optimizer with `foreach`."""
     import torch
 
-    lists = [[torch_tensors.tensor(a) for a in some] for some in _lists(p, given)]
+    lists = tensors_of(_lists(p, given))
     momentum = p["momentum"]
 
     def outputs(_: Any) -> list[Array]:
-        return updated([[torch_tensors.array(t) for t in some] for some in lists])
+        return updated_tensors(lists)
 
     if variant == "fused":
         kernel: Any = torch._fused_sgd_
@@ -144,15 +141,13 @@ def torch(p: Parameters, given: Inputs, variant: str) -> Prepared:
 
         return Prepared(fused, outputs)
 
-    leaves = [param.requires_grad_() for param in lists[0]]
-    for leaf, grad in zip(leaves, lists[1], strict=True):
-        leaf.grad = grad
+    set_gradients(lists[0], lists[1])
     optimizer = torch.optim.SGD(
-        leaves, lr=LR, momentum=momentum, nesterov=momentum > 0, foreach=True
+        lists[0], lr=LR, momentum=momentum, nesterov=momentum > 0, foreach=True
     )
     if momentum:
-        for leaf, buffer in zip(leaves, lists[2], strict=True):
-            optimizer.state[leaf]["momentum_buffer"] = buffer
+        for param, buffer in zip(lists[0], lists[2], strict=True):
+            optimizer.state[param]["momentum_buffer"] = buffer
     return Prepared(optimizer.step, outputs)
 
 
