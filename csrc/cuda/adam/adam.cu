@@ -34,12 +34,7 @@ template <int kMost>
 __device__ __forceinline__ void step_of_block(
     const TensorTable<AdamTensor, kMost>& table, const AdamCoefficients& c) {
   const auto aligned = [](const AdamTensor& t) {
-    return (reinterpret_cast<uintptr_t>(t.param) |
-            reinterpret_cast<uintptr_t>(t.grad) |
-            reinterpret_cast<uintptr_t>(t.exp_avg) |
-            reinterpret_cast<uintptr_t>(t.exp_avg_sq)) %
-               16 ==
-           0;
+    return all_aligned(t.param, t.grad, t.exp_avg, t.exp_avg_sq);
   };
   over_block(table, aligned, [&](const AdamTensor& t, int64_t at, auto four) {
     step<decltype(four)::value ? 4 : 1>(t, c, at);

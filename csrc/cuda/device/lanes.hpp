@@ -5,6 +5,12 @@
 
 namespace tw::cuda {
 
+// Whether arrays may be read and written four floats at a time; null may.
+template <class... Pointers>
+__host__ __device__ __forceinline__ bool all_aligned(Pointers... arrays) {
+  return (reinterpret_cast<uintptr_t>(arrays) | ...) % 16 == 0;
+}
+
 // kLanes floats that are read and written together.
 template <int kLanes>
 struct Lanes {

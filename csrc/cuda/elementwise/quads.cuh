@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/integers.h"
+#include "cuda/device/lanes.hpp"
 #include "cuda/device/memory.hpp"
 
 namespace tw::cuda {
@@ -44,14 +45,6 @@ struct Quads {
       if (j < n) to[i + j] = value[j];
   }
 };
-
-// Null pointers are aligned.
-inline bool all_aligned(const void* a, const void* b, const void* c = nullptr) {
-  return (reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b) |
-          reinterpret_cast<uintptr_t>(c)) %
-             16 ==
-         0;
-}
 
 // Blocks for so many elements, each of which takes `of_a_block`.
 inline dim3 element_blocks(int64_t count, int64_t of_a_block) {

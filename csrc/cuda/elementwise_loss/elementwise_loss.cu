@@ -130,8 +130,7 @@ void elementwise_loss(const ElementwiseLoss& p, float* workspace,
     throw std::invalid_argument("elementwise_loss: too many elements");
   float* losses = none ? p.loss : nullptr;
   auto* sums = none ? nullptr : reinterpret_cast<double*>(workspace);
-  const Quads quads{p.count, all_aligned(p.x, p.target, p.dx) &&
-                                 all_aligned(losses, nullptr)};
+  const Quads quads{p.count, all_aligned(p.x, p.target, p.dx, losses)};
   if (pieces > 0)
     launch("elementwise_loss", loss_kernel, dim3(static_cast<unsigned>(pieces)),
            dim3(kElementThreads), sizeof(LossSum), stream, quads, p.kind,

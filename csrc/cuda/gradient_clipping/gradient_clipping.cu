@@ -14,7 +14,7 @@ namespace {
 using PieceSum = BlockSum<kTensorThreads>;
 
 __device__ __forceinline__ bool aligned(const GradientTensor& t) {
-  return reinterpret_cast<uintptr_t>(t.grad) % 16 == 0;
+  return all_aligned(t.grad);
 }
 
 template <int kMost>

@@ -245,10 +245,7 @@ __global__ __launch_bounds__(kThreads, 2) void avg_pool2d_backward_kernel(
 
 // Whether each array can be read and written four channels at a time.
 bool by_quads(const PoolShape& d, const void* a, const void* b) {
-  return d.C % 4 == 0 &&
-         (reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b)) %
-                 16 ==
-             0;
+  return d.C % 4 == 0 && all_aligned(a, b);
 }
 
 template <class... Parameters, class... Arguments>

@@ -51,13 +51,8 @@ __device__ __forceinline__ void step_of_block(
     const TensorTable<RmspropArrays, kMost>& table,
     const RmspropCoefficients& c) {
   const auto aligned = [](const RmspropArrays& t) {
-    return (reinterpret_cast<uintptr_t>(t.param) |
-            reinterpret_cast<uintptr_t>(t.grad) |
-            reinterpret_cast<uintptr_t>(t.square_avg) |
-            reinterpret_cast<uintptr_t>(t.grad_avg) |
-            reinterpret_cast<uintptr_t>(t.momentum_buffer)) %
-               16 ==
-           0;
+    return all_aligned(t.param, t.grad, t.square_avg, t.grad_avg,
+                       t.momentum_buffer);
   };
   over_block(table, aligned,
              [&](const RmspropArrays& t, int64_t at, auto four) {

@@ -35,11 +35,7 @@ template <int kMost>
 __device__ __forceinline__ void step_of_block(
     const TensorTable<SgdTensor, kMost>& table, const SgdCoefficients& c) {
   const auto aligned = [](const SgdTensor& t) {
-    return (reinterpret_cast<uintptr_t>(t.param) |
-            reinterpret_cast<uintptr_t>(t.grad) |
-            reinterpret_cast<uintptr_t>(t.momentum_buffer)) %
-               16 ==
-           0;
+    return all_aligned(t.param, t.grad, t.momentum_buffer);
   };
   over_block(table, aligned, [&](const SgdTensor& t, int64_t at, auto four) {
     step<decltype(four)::value ? 4 : 1>(t, c, at);

@@ -100,10 +100,7 @@ dim3 row_grid(int64_t rows) {
 }
 
 inline bool row_quads(const void* a, const void* b, int64_t columns) {
-  return columns % 4 == 0 &&
-         (reinterpret_cast<uintptr_t>(a) | reinterpret_cast<uintptr_t>(b)) %
-                 16 ==
-             0;
+  return columns % 4 == 0 && all_aligned(a, b);
 }
 
 }  // namespace tw::cuda
